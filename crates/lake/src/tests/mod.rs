@@ -1,0 +1,6 @@
+//! What the lake promises, tried from outside.
+
+mod commits;
+mod crashes;
+mod merges;
+mod reads;
