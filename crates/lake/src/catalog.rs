@@ -82,7 +82,7 @@ impl LakeCatalog {
                 Arc::new(FilesTable::of(&table))
             } else {
                 table.delta.update_datafusion_session(&context(lake.inner()).state()).map_err(|e| DataFusionError::External(Box::new(e)))?;
-                Arc::new(table.delta.table_provider().await?)
+                table.delta.table_provider().await?
             };
             Pinned { provider, version: Some(table.version) }
         } else if let Some(view) = lake.view(name).await.map_err(external)? {

@@ -132,7 +132,7 @@ async fn stage(store: &Arc<dyn ObjectStore>, current: Option<&TableVersion>, mut
         }
     };
     let Write { mode, policy, txn, fingerprint, state, late_state, partition_by: wanted_partitions, .. } = write;
-    let state = late_state.and_then(|late| late.get().cloned()).or(state);
+    let state = late_state.as_ref().and_then(crate::LateState::get).or(state);
     Ok(Staged { table, mode, policy, txn, fingerprint, state, incoming, wanted_partitions, plan, partition_by, files, keys })
 }
 

@@ -24,6 +24,7 @@ mod merge;
 mod name;
 mod objects;
 mod params;
+mod parquet_in;
 mod parquet_out;
 mod provider;
 mod schema;

@@ -18,9 +18,10 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 
 use crate::log::{DataFile, TableVersion};
+use crate::parquet_in::StoredFile;
 use crate::parquet_out::{Output, Written};
 use crate::schema::conform;
 use crate::store::Root;
@@ -180,9 +181,9 @@ async fn open(
     table: &TableVersion,
     file: &DataFile,
     columns: Option<&[String]>,
-) -> Result<ParquetRecordBatchStream<ParquetObjectReader>> {
+) -> Result<ParquetRecordBatchStream<StoredFile>> {
     let path: Path = Root::table_path(&table.name).parts().chain(file.path.parts()).collect();
-    let reader = ParquetObjectReader::new(Arc::clone(store), path).with_file_size(file.size);
+    let reader = StoredFile { store: Arc::clone(store), path, size: file.size };
     let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(unreadable(&table.name))?.with_batch_size(8192);
     if let Some(columns) = columns {
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(String::as_str));

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{partition, take_record_batch};
 use arrow::datatypes::SchemaRef;
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::AsyncArrowWriter;
-use parquet::arrow::async_writer::ParquetObjectWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -63,7 +63,7 @@ pub(crate) struct Output {
 }
 
 struct Open {
-    writer: AsyncArrowWriter<ParquetObjectWriter>,
+    writer: AsyncArrowWriter<BufWriter>,
     path: Path,
     number: u32,
     used: u64,
@@ -170,7 +170,7 @@ impl Output {
         let random = Uuid::new_v4().simple().to_string();
         let path = Path::from(format!("{:010}-{number:05}-{}.parquet", self.version, &random[..12]));
         let whole: Path = Root::table_path(&self.table).parts().chain(path.parts()).collect();
-        let sink = ParquetObjectWriter::new(Arc::clone(&self.store), whole);
+        let sink = BufWriter::new(Arc::clone(&self.store), whole);
         let zstd = ZstdLevel::try_new(1).map_err(self.failed())?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(zstd))

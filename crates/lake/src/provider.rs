@@ -19,7 +19,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use object_store::path::Path;
@@ -49,7 +49,7 @@ impl FilesTable {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all()) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let predicate = state.create_physical_expr(filter, &schema)?;
-        let Ok(pruning) = PruningPredicate::try_new(predicate, Arc::clone(&self.schema)) else { return Ok(all()) };
+        let Ok(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(predicate) else { return Ok(all()) };
         let statistics = PrunableStatistics::new(self.files.iter().map(|f| Arc::clone(&f.statistics)).collect(), Arc::clone(&self.schema));
         let keep = pruning.prune(&statistics)?;
         Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())

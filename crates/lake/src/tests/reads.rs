@@ -141,7 +141,7 @@ async fn delta_itself_reads_what_we_write() {
     let table = deltalake::open_table(url).await.unwrap();
     let context = datafusion::prelude::SessionContext::new();
     table.update_datafusion_session(&context.state()).unwrap();
-    context.register_table("t", std::sync::Arc::new(table.table_provider().await.unwrap())).unwrap();
+    context.register_table("t", table.table_provider().await.unwrap()).unwrap();
     let batches = context.sql("SELECT id, part, value FROM t WHERE part <> 'z' ORDER BY id").await.unwrap().collect().await.unwrap();
     insta::assert_snapshot!(arrow::util::pretty::pretty_format_batches(&batches).unwrap());
 }
