@@ -23,7 +23,7 @@ use crate::merge::{Keys, Rewrite, rewrite};
 use crate::parquet_out::{Output, Written, discard};
 use crate::schema::{self, Plan, conform, storage_schema};
 use crate::stats::may_partition;
-use crate::{Committed, Error, Lake, Mode, Result, SchemaPolicy, TableName, Write};
+use crate::{Committed, Error, Lake, Mode, Result, SchemaPolicy, TableName, Txn, Write};
 
 /// How often an entry is tried before we say that others keep winning.
 const ATTEMPTS: u32 = 30;
@@ -45,7 +45,7 @@ pub(crate) async fn commit(lake: &Lake, write: Write) -> Result<Committed> {
         return Err(Error::BadName { name: table.to_string() });
     }
     let current = lake.newest(&table).await?;
-    if let Some(done) = repeated(current.as_deref(), &write).await? {
+    if let Some(done) = repeated(current.as_deref(), &write.txn).await? {
         tracing::debug!(%table, version = done.version, "this run and step had committed before");
         return Ok(done);
     }
@@ -63,9 +63,9 @@ pub(crate) async fn commit(lake: &Lake, write: Write) -> Result<Committed> {
 }
 
 /// The commit that this run and step made before, if it did.
-async fn repeated(current: Option<&TableVersion>, write: &Write) -> Result<Option<Committed>> {
+async fn repeated(current: Option<&TableVersion>, txn: &Txn) -> Result<Option<Committed>> {
     let Some(current) = current else { return Ok(None) };
-    let found = current.committed_by(&write.txn.app, &write.txn.run).await?;
+    let found = current.committed_by(&txn.app, &txn.run).await?;
     Ok(found.map(|(version, note)| Committed { version, rows: note.map_or(0, |n| n.rows), skipped: true }))
 }
 
@@ -74,7 +74,7 @@ struct Staged {
     table: TableName,
     mode: Mode,
     policy: SchemaPolicy,
-    txn: crate::Txn,
+    txn: Txn,
     fingerprint: Option<String>,
     state: Option<serde_json::Value>,
     incoming: arrow::datatypes::SchemaRef,
