@@ -1,0 +1,233 @@
+//! The model card and the other files of a version: what a sceptical reader needs to sign or to refuse.
+
+use std::fmt::Write as _;
+
+use chrono::NaiveDate;
+use cscopilot_spec::{FeatureDictionary, Model};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::reasons::label_of;
+use crate::registry::{FeatureInfo, FeatureList};
+use crate::train::{Judged, Training};
+
+/// The features with what the reader of a reason needs to know: what is typical.
+pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: Option<&FeatureDictionary>) -> FeatureList {
+    let features = data.table.features.iter().zip(&data.table.columns).zip(&judged.importance);
+    let features = features.map(|((name, column), importance)| {
+        let mut known: Vec<f64> = judged.all.iter().map(|r| column[*r]).filter(|x| !x.is_nan()).collect();
+        known.sort_by(f64::total_cmp);
+        FeatureInfo {
+            name: name.clone(),
+            label: label_of(name, dictionary),
+            median: known.get(known.len() / 2).copied(),
+            min: known.first().copied(),
+            max: known.last().copied(),
+            missing_pct: 100.0 * (judged.all.len() - known.len()) as f64 / judged.all.len().max(1) as f64,
+            importance: *importance,
+        }
+    });
+    FeatureList { table: model.features.table.value.clone(), features: features.collect() }
+}
+
+/// Everything about a training beyond the columns of `ops.model_runs`.
+pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Option<&FeatureList>) -> Value {
+    let Some(judged) = &training.judged else {
+        return json!({"gap_days": model.gap_days(), "rows_censored": data.censored});
+    };
+    let mut important: Vec<&FeatureInfo> = features.map(|f| f.features.iter().collect()).unwrap_or_default();
+    important.sort_by(|a, b| b.importance.total_cmp(&a.importance).then_with(|| a.name.cmp(&b.name)));
+    let importance: Vec<Value> = important
+        .iter()
+        .filter(|f| f.importance > 0.0)
+        .map(|f| json!({"feature": f.name, "label": f.label, "mean_abs_contribution": f.importance}))
+        .collect();
+    json!({
+        "candidates": judged.candidates,
+        "test": judged.test,
+        "calibration": judged.test.calibration,
+        "gains": judged.test.gains,
+        "importance": importance,
+        "calibration_method": judged.calibrator.name(),
+        "gap_days": model.gap_days(),
+        "rows_censored": data.censored,
+        "development": {"rows": judged.plan.development.len(), "events": data.count_events(&judged.plan.development)},
+        "refitted_on_all": training.promoted,
+    })
+}
+
+/// What heads a card.
+#[derive(Debug, Clone, Serialize)]
+pub struct Head {
+    /// The model's name.
+    pub model: String,
+    /// Its version.
+    pub version: i64,
+    /// The logical date of the training.
+    pub trained_as_of: NaiveDate,
+    /// The estimator.
+    pub estimator: Option<String>,
+    /// Whether it passed the gates.
+    pub promoted: bool,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
+/// `card.json`
+pub fn json_card(head: &Head, model: &Model, data: &Dataset, detail: &Value) -> Result<Vec<u8>> {
+    let all: Vec<usize> = (0..data.len()).collect();
+    let card = json!({
+        "head": head,
+        "intended_use": model.description,
+        "label": {
+            "table": model.label.table.value, "column": model.label.column.value,
+            "horizon_days": model.label.horizon_days.value, "lead_days": model.label.lead_days.value,
+        },
+        "data": {"rows": data.len(), "events": data.count_events(&all), "censored": data.censored, "span": data.span(&all)},
+        "software": {"cscopilot": env!("CARGO_PKG_VERSION"), "xgboost": XGBOOST_VERSION},
+        "detail": detail,
+    });
+    pretty(&card)
+}
+
+/// The version of the XGBoost library this program is built for.
+pub const XGBOOST_VERSION: &str = "3.4.1";
+
+/// JSON with a line end, as files in the registry are written.
+pub fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Error::Handover(e.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// `card.md`
+pub fn markdown(head: &Head, model: &Model, data: &Dataset, training: &Training, features: Option<&FeatureList>) -> String {
+    let mut out = String::new();
+    let title = model.title.as_deref().unwrap_or(&head.model);
+    let state = if head.promoted { "promoted" } else { "refused" };
+    line(&mut out, &format!("# {title}, version {}\n", head.version));
+    line(&mut out, &format!("Trained as of {}. **{}**: {}.\n", head.trained_as_of, capital(state), head.reason));
+    if let Some(use_) = &model.description {
+        line(&mut out, &format!("{}\n", use_.trim()));
+    }
+    let label = &model.label;
+    line(&mut out, "## What it predicts\n");
+    line(
+        &mut out,
+        &format!(
+            "`{}.{}`: the event between {} and {} days after the date of a row. {} rows whose window was not over were left out.\n",
+            label.table.value,
+            label.column.value,
+            label.lead_days.value,
+            model.window_days(),
+            data.censored
+        ),
+    );
+    let Some(judged) = &training.judged else { return out };
+    data_section(&mut out, model, data, training, judged);
+    figures_section(&mut out, judged);
+    if let Some(features) = features {
+        feature_section(&mut out, features);
+    }
+    line(&mut out, "## Limits\n");
+    line(
+        &mut out,
+        "Intervals come from a bootstrap over accounts on one test period; they don't say how the model fares when the business \
+         changes. Contributions explain the model, not the customer: correlated features share credit.\n",
+    );
+    line(&mut out, &format!("Made by cscopilot {} with XGBoost {XGBOOST_VERSION}.", env!("CARGO_PKG_VERSION")));
+    out
+}
+
+fn data_section(out: &mut String, model: &Model, data: &Dataset, training: &Training, judged: &Judged) {
+    line(out, "## Data\n");
+    line(out, "| part | from | to | rows | events |\n|---|---|---|---|---|");
+    let mut row = |name: &str, rows: &[usize]| {
+        if let Some((from, to)) = data.span(rows) {
+            line(out, &format!("| {name} | {from} | {to} | {} | {} |", rows.len(), data.count_events(rows)));
+        }
+    };
+    row("development", &judged.plan.development);
+    for (k, fold) in judged.plan.folds.iter().enumerate() {
+        row(&format!("fold {} of it", k + 1), &fold.valid);
+    }
+    row("test", &judged.plan.test);
+    line(out, "");
+    line(
+        out,
+        &format!(
+            "Between what is learned from and what is judged on lie at least {} days. The estimator, the number of rounds or the \
+             penalty, and the calibration ({}) were decided on the folds; the test period decided only whether to promote.{}\n",
+            model.gap_days(),
+            judged.calibrator.name(),
+            if training.promoted {
+                " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date; \
+                 its calibration is the one that was judged."
+            } else {
+                ""
+            }
+        ),
+    );
+}
+
+fn figures_section(out: &mut String, judged: &Judged) {
+    let test = &judged.test;
+    let u = &test.uncertainty;
+    line(out, "## Figures on the test period\n");
+    line(out, "| figure | value | interval |\n|---|---|---|");
+    let with = |v: f64, low: f64, high: f64| format!("{v:.3} | {low:.3} to {high:.3}");
+    line(out, &format!("| AUC | {} |", with(u.auc.value, u.auc.low, u.auc.high)));
+    line(out, &format!("| average precision | {:.3} | |", test.average_precision));
+    line(out, &format!("| log loss (rate alone: {:.4}) | {:.4} | |", test.log_loss_of_rate, test.log_loss));
+    line(out, &format!("| Brier score | {:.4} | |", test.brier));
+    line(out, &format!("| lift, top 10% | {:.2} | |", test.lift_10pct));
+    line(out, &format!("| expected calibration error | {:.4} | |", test.calibration_error));
+    let r = &u.calibration_ratio;
+    line(out, &format!("| observed / expected events | {} |", with(r.value, r.low, r.high)));
+    let s = &u.calibration_slope;
+    line(out, &format!("| calibration slope | {} |\n", with(s.value, s.low, s.high)));
+
+    line(out, "Calibration:\n\n| predicted | observed | 95% interval | rows |\n|---|---|---|---|");
+    for bin in &test.calibration {
+        let percent = |x: f64| format!("{:.1}%", x * 100.0);
+        line(
+            out,
+            &format!("| {} | {} | {} to {} | {} |", percent(bin.predicted), percent(bin.observed), percent(bin.low), percent(bin.high), bin.rows),
+        );
+    }
+    line(out, "\nEstimators (the choice was made on the folds):\n\n| estimator | AUC on folds | AUC on test | lift, top 10% | |\n|---|---|---|---|---|");
+    for c in &judged.candidates {
+        let figure = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.3}"));
+        let chosen = if c.chosen { "chosen" } else { "" };
+        line(
+            out,
+            &format!("| {} | {:.3} | {} | {} | {chosen} |", c.estimator, c.validation_auc, figure(c.test_auc), figure(c.test_lift_10pct)),
+        );
+    }
+    line(out, "");
+}
+
+fn feature_section(out: &mut String, features: &FeatureList) {
+    let mut sorted: Vec<&FeatureInfo> = features.features.iter().collect();
+    sorted.sort_by(|a, b| b.importance.total_cmp(&a.importance).then_with(|| a.name.cmp(&b.name)));
+    line(out, "## Features\n");
+    line(out, &format!("{} columns of `{}`; the most important:\n", sorted.len(), features.table));
+    line(out, "| feature | mean effect on the margin | typical | missing |\n|---|---|---|---|");
+    for f in sorted.iter().take(20) {
+        let typical = f.median.map_or_else(String::new, |m| crate::reasons::number(m, None, false));
+        line(out, &format!("| {} (`{}`) | {:.3} | {typical} | {:.1}% |", f.label.replace('|', "/"), f.name, f.importance, f.missing_pct));
+    }
+    line(out, "");
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{text}");
+}

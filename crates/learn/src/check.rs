@@ -1,0 +1,137 @@
+//! What `cscopilot check` can say of models once the tables' columns are known, and which tables models read and write.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use cscopilot_diag::{Diagnostics, suggest};
+use cscopilot_lake::TableName;
+use cscopilot_spec::{At, Loaded, Model, Project};
+
+use crate::{frame, runs, score};
+
+/// A learn task: the tables it reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The model.
+    pub model: String,
+    /// The tables it reads.
+    pub reads: Vec<TableName>,
+    /// The tables it writes. Models share them: each writes its own rows.
+    pub writes: Vec<TableName>,
+}
+
+/// The learn tasks of a project, one per model.
+pub fn reads_writes(project: &Project) -> Vec<Task> {
+    let task = |loaded: &Loaded<Model>| Task {
+        model: loaded.name.clone(),
+        reads: [&loaded.value.features.table, &loaded.value.label.table].into_iter().filter_map(|t| t.value.parse().ok()).collect(),
+        writes: vec![runs::table(), score::table()],
+    };
+    project.models.values().map(task).collect()
+}
+
+/// The tables that models make, with their columns. `schemas` are the project's other tables: the account id's type is theirs.
+pub fn outputs(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> BTreeMap<TableName, SchemaRef> {
+    if project.models.is_empty() {
+        return BTreeMap::new();
+    }
+    let features = project.models.values().find_map(|m| m.value.features.table.value.parse::<TableName>().ok());
+    let account_id = features
+        .and_then(|t| schemas.get(&t))
+        .and_then(|s| s.field_with_name("account_id").ok())
+        .map_or(DataType::Utf8, |f| f.data_type().clone());
+    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema(&account_id))])
+}
+
+/// Checks each model's tables and columns against the tables that the project makes.
+pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &mut Diagnostics) {
+    for loaded in project.models.values() {
+        let model = &loaded.value;
+        if let Some(schema) = known_table(loaded, &model.features.table, schemas, out) {
+            keys(loaded, &model.features.table, schema, out);
+            for column in model.features.exclude.iter().chain(&model.features.include) {
+                if schema.field_with_name(column).is_err() {
+                    out.push(no_column(loaded, column, &model.features.table, schema));
+                }
+            }
+            for column in &model.features.include {
+                if let Ok(field) = schema.field_with_name(column)
+                    && !frame::is_feature_type(field.data_type())
+                {
+                    out.push(
+                        loaded
+                            .error("LRN062", column, format!("`{column}` is {}, features must be numbers or booleans", field.data_type()))
+                            .with_help("leave it out, or turn it into a number in the table's SQL file"),
+                    );
+                }
+            }
+            if frame::features_of(model, schema).is_empty() {
+                let table = &model.features.table;
+                out.push(
+                    loaded
+                        .error("LRN063", table, format!("`{table}` has no numeric or boolean column that may be a feature"))
+                        .with_help("add feature columns in the table's SQL file, or shorten `exclude:`"),
+                );
+            }
+        }
+        if let Some(schema) = known_table(loaded, &model.label.table, schemas, out) {
+            keys(loaded, &model.label.table, schema, out);
+            let column = &model.label.column;
+            match schema.field_with_name(column) {
+                Err(_) => out.push(no_column(loaded, column, &model.label.table, schema)),
+                Ok(field) if *field.data_type() != DataType::Boolean => out.push(
+                    loaded
+                        .error("LRN062", column, format!("the label `{column}` is {}, it must be BOOLEAN", field.data_type()))
+                        .with_help("write the label as a condition: TRUE where the event happened, NULL while the window is not over"),
+                ),
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+fn known_table<'a>(
+    loaded: &Loaded<Model>,
+    table: &At<String>,
+    schemas: &'a BTreeMap<TableName, SchemaRef>,
+    out: &mut Diagnostics,
+) -> Option<&'a SchemaRef> {
+    // A name that is no table name has been reported with the file's own errors.
+    let name: TableName = table.value.parse().ok()?;
+    let found = schemas.get(&name);
+    if found.is_none() {
+        let known: Vec<String> = schemas.keys().map(ToString::to_string).collect();
+        out.push(
+            loaded
+                .error("LRN060", table, format!("there is no table `{table}`"))
+                .with_help_opt(suggest::help(table, known.iter().map(String::as_str))),
+        );
+    }
+    found
+}
+
+fn keys(loaded: &Loaded<Model>, table: &At<String>, schema: &SchemaRef, out: &mut Diagnostics) {
+    for key in frame::KEYS {
+        if schema.field_with_name(key).is_err() {
+            out.push(
+                loaded
+                    .error("LRN061", table, format!("`{table}` has no column `{key}`"))
+                    .with_help("features and labels have one row per `account_id` and `as_of`"),
+            );
+        }
+    }
+    if let Ok(field) = schema.field_with_name("as_of")
+        && !matches!(field.data_type(), DataType::Date32 | DataType::Date64)
+    {
+        out.push(
+            loaded
+                .error("LRN062", table, format!("`as_of` of `{table}` is {}, it must be DATE", field.data_type()))
+                .with_help("write CAST(… AS DATE) AS as_of in the table's SQL file"),
+        );
+    }
+}
+
+fn no_column(loaded: &Loaded<Model>, column: &At<String>, table: &At<String>, schema: &SchemaRef) -> cscopilot_diag::Diagnostic {
+    let known = schema.fields().iter().map(|f| f.name().as_str());
+    loaded.error("LRN061", column, format!("`{table}` has no column `{column}`")).with_help_opt(suggest::help(column, known))
+}

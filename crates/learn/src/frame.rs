@@ -1,0 +1,137 @@
+//! Rows from the lake: the SQL that joins features with labels, and frames of what it gives.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
+use chrono::NaiveDate;
+use cscopilot_lake::{Lake, Params, TableName, Value};
+use cscopilot_spec::Model;
+use polars::prelude::{DataFrame, DataType as PolarsType};
+
+use crate::bridge;
+use crate::dataset::{Dataset, Table};
+use crate::error::{Error, Result};
+
+/// The columns that name a row.
+pub const KEYS: [&str; 2] = ["account_id", "as_of"];
+
+/// Whether a column of this type can be a feature.
+pub fn is_feature_type(data_type: &DataType) -> bool {
+    data_type.is_numeric() || matches!(data_type, DataType::Boolean)
+}
+
+/// The model's features: numeric and boolean columns of the table that are not keys and not excluded, sorted by name.
+///
+/// Sorted, because a table that gained a column has it last, and the same table made anew has it where the SQL says.
+pub fn features_of(model: &Model, schema: &Schema) -> Vec<String> {
+    let listed = |list: &[cscopilot_spec::At<String>], name: &str| list.iter().any(|c| c.value == name);
+    let set = &model.features;
+    let mut names: Vec<String> = schema
+        .fields()
+        .iter()
+        .filter(|f| is_feature_type(f.data_type()) && !KEYS.contains(&f.name().as_str()))
+        .map(|f| f.name().clone())
+        .filter(|name| !listed(&set.exclude, name) && (set.include.is_empty() || listed(&set.include, name)))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A table's name, parsed.
+pub fn table_name(text: &str) -> Result<TableName> {
+    Ok(text.parse()?)
+}
+
+/// The schema of a table that must be in the lake.
+pub async fn schema_of(lake: &Lake, table: &str) -> Result<arrow::datatypes::SchemaRef> {
+    let info = lake.table(&table_name(table)?).await?;
+    info.map(|i| i.schema).ok_or_else(|| Error::NoTable(table.to_owned()))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Feature columns under short aliases, so that no feature's name can collide with a key's.
+fn select_features(features: &[String]) -> String {
+    features.iter().enumerate().map(|(i, name)| format!(", CAST(f.{} AS DOUBLE) AS f{i}", quoted(name))).collect()
+}
+
+/// The labelled rows up to a date.
+///
+/// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet.
+pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: NaiveDate) -> Result<Dataset> {
+    let label = &model.label;
+    let sql = format!(
+        "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS as_of, \
+                CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{} \
+         FROM {} AS f JOIN {} AS l ON l.account_id = f.account_id AND l.as_of = f.as_of \
+         WHERE CAST(f.as_of AS DATE) <= $as_of \
+         ORDER BY f.as_of, f.account_id",
+        quoted(&label.column),
+        select_features(features),
+        table_name(&model.features.table)?,
+        table_name(&label.table)?,
+    );
+    let last = as_of - chrono::Days::new(u64::from(model.window_days()));
+    let params = Params::new().with("as_of", Value::Date(as_of)).with("last", Value::Date(last));
+    let batches = lake.query(&sql, &params).await?;
+    dataset(&batches, features)
+}
+
+/// The rows of one date, without labels, with the account ids in their own type.
+pub async fn unlabelled(lake: &Lake, table: &str, features: &[String], as_of: NaiveDate) -> Result<Vec<RecordBatch>> {
+    let sql = format!(
+        "SELECT f.account_id AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of ORDER BY f.account_id",
+        select_features(features),
+        table_name(table)?,
+    );
+    Ok(lake.query(&sql, &Params::new().with("as_of", Value::Date(as_of))).await?)
+}
+
+/// The features of batches whose feature columns have the short aliases.
+pub fn table(batches: &[RecordBatch], features: &[String]) -> Result<Table> {
+    columns(&bridge::frame(batches)?, features)
+}
+
+fn columns(df: &DataFrame, features: &[String]) -> Result<Table> {
+    let mut columns = Vec::with_capacity(features.len());
+    for i in 0..features.len() {
+        if df.height() == 0 {
+            columns.push(Vec::new());
+            continue;
+        }
+        let values = df.column(&format!("f{i}"))?.f64()?;
+        // Infinity comes from divisions and says no more than that there is no value.
+        columns.push(values.iter().map(|x| x.filter(|x| x.is_finite()).unwrap_or(f64::NAN)).collect());
+    }
+    Ok(Table { features: features.to_vec(), columns, rows: df.height() })
+}
+
+fn dataset(batches: &[RecordBatch], features: &[String]) -> Result<Dataset> {
+    let df = bridge::frame(batches)?;
+    if df.height() == 0 {
+        return Ok(Dataset { table: columns(&df, features)?, ..Dataset::default() });
+    }
+    let known = df.column("label")?.bool()?.is_not_null();
+    let censored = df.height() - known.sum().unwrap_or(0) as usize;
+    let df = df.filter(&known)?;
+    let events = df.column("label")?.bool()?.iter().map(|e| e == Some(true)).collect();
+    let days = df.column("as_of")?.cast(&PolarsType::Int32)?;
+    let dates = days.i32()?.iter().map(|d| d.and_then(date_of_day).unwrap_or_default()).collect();
+    let names = df.column("account")?.cast(&PolarsType::String)?;
+    let names: Vec<&str> = names.str()?.iter().map(Option::unwrap_or_default).collect();
+    let index: BTreeMap<&str, u32> = {
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        sorted.into_iter().enumerate().map(|(i, name)| (name, i as u32)).collect()
+    };
+    let accounts = names.iter().map(|n| index.get(n).copied().unwrap_or_default()).collect();
+    Ok(Dataset { table: columns(&df, features)?, events, dates, accounts, censored })
+}
+
+fn date_of_day(day: i32) -> Option<NaiveDate> {
+    NaiveDate::from_epoch_days(day)
+}

@@ -1,0 +1,135 @@
+//! Cutting the past: what is learned from always ends a whole label window before what is judged on begins.
+
+use chrono::{Days, NaiveDate};
+use cscopilot_spec::Split;
+
+use crate::dataset::Dataset;
+
+/// One fold of the development period: a model of `train` predicts `valid`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fold {
+    /// Rows to learn from.
+    pub train: Vec<usize>,
+    /// Later rows to predict.
+    pub valid: Vec<usize>,
+}
+
+/// How the rows are used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Folds that roll forward in time.
+    pub folds: Vec<Fold>,
+    /// All rows that the judged model learns from.
+    pub development: Vec<usize>,
+    /// The latest rows, which only judge.
+    pub test: Vec<usize>,
+}
+
+/// Cuts the rows, or says in plain words why there are too few.
+pub fn plan(data: &Dataset, split: &Split, gap_days: u32) -> Result<Plan, String> {
+    let from = split.train_from.as_ref().map(|d| d.value);
+    let rows: Vec<usize> = (0..data.len()).filter(|r| from.is_none_or(|f| data.dates[*r] >= f)).collect();
+    if rows.is_empty() {
+        return Err("no row has a label yet: the label's window is not over for any date".to_owned());
+    }
+    let test_from = match &split.test_from {
+        Some(date) => date.value,
+        None => date_at_share(data, &rows, 1.0 - split.test_fraction.value),
+    };
+    let test: Vec<usize> = rows.iter().copied().filter(|r| data.dates[*r] >= test_from).collect();
+    let development = ending_before(data, &rows, test_from, gap_days);
+    if development.is_empty() || test.is_empty() {
+        return Err(format!(
+            "the labelled rows span too little time: with a gap of {gap_days} days between learning and judging, nothing is left on one side of {test_from}"
+        ));
+    }
+    let first = split.first_train_fraction.value;
+    let count = split.folds.value.max(1);
+    let mut starts: Vec<NaiveDate> = (0..count)
+        .map(|k| date_at_share(data, &development, first + (1.0 - first) * f64::from(k) / f64::from(count)))
+        .collect();
+    starts.dedup();
+    let mut folds = Vec::new();
+    for (k, start) in starts.iter().enumerate() {
+        let end = starts.get(k + 1);
+        let inside = |r: &usize| data.dates[*r] >= *start && end.is_none_or(|e| data.dates[*r] < *e);
+        let valid: Vec<usize> = development.iter().copied().filter(inside).collect();
+        let train = ending_before(data, &development, *start, gap_days);
+        // A fold teaches something only if it can learn from both classes and has an event to predict.
+        let events = data.count_events(&train);
+        if events >= 2 && events < train.len() && data.count_events(&valid) >= 1 {
+            folds.push(Fold { train, valid });
+        }
+    }
+    if folds.is_empty() {
+        return Err(format!(
+            "the {} rows before the test period hold {} events: too few to learn from and to check on later dates",
+            development.len(),
+            data.count_events(&development)
+        ));
+    }
+    Ok(Plan { folds, development, test })
+}
+
+/// The earliest date from which on at most `1 - share` of the rows lie, but never the first date of all.
+fn date_at_share(data: &Dataset, rows: &[usize], share: f64) -> NaiveDate {
+    let at = ((share * rows.len() as f64) as usize).min(rows.len() - 1);
+    let (first, here) = (data.dates[rows[0]], data.dates[rows[at]]);
+    // Rows of one date stay together: those of the date at the cut go to the later side.
+    if here > first { here } else { rows.iter().map(|r| data.dates[*r]).find(|d| *d > first).unwrap_or(first) }
+}
+
+/// The rows whose label window is over before `start`.
+fn ending_before(data: &Dataset, rows: &[usize], start: NaiveDate, gap_days: u32) -> Vec<usize> {
+    let over = |r: &usize| data.dates[*r].checked_add_days(Days::new(u64::from(gap_days))).is_some_and(|end| end <= start);
+    rows.iter().copied().filter(over).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cscopilot_spec::At;
+
+    fn months(count: u32, per_month: u32, event_every: u32) -> Dataset {
+        let mut data = Dataset::default();
+        for month in 0..count {
+            let date = NaiveDate::from_ymd_opt(2022 + (month / 12) as i32, month % 12 + 1, 1).unwrap();
+            for account in 0..per_month {
+                data.dates.push(date);
+                data.accounts.push(account);
+                data.events.push((month * per_month + account) % event_every == 0);
+            }
+        }
+        data
+    }
+
+    #[test]
+    fn no_label_window_of_learning_rows_reaches_what_is_judged() {
+        let data = months(18, 50, 20);
+        let gap = 35;
+        let plan = plan(&data, &Split::default(), gap).unwrap();
+        let judged = plan.folds.iter().map(|f| (&f.train, &f.valid)).chain([(&plan.development, &plan.test)]);
+        for (train, later) in judged {
+            let last = data.dates[*train.last().unwrap()] + Days::new(u64::from(gap));
+            assert!(last <= data.dates[later[0]]);
+        }
+        assert_eq!(plan.folds.len(), 3);
+        let share = plan.test.len() as f64 / data.len() as f64;
+        assert!((0.25..=0.4).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn a_fixed_test_date_is_kept() {
+        let data = months(18, 50, 20);
+        let date = NaiveDate::from_ymd_opt(2023, 4, 1).unwrap();
+        let plan = plan(&data, &Split { test_from: Some(At::nowhere(date)), ..Split::default() }, 35).unwrap();
+        assert_eq!(data.dates[plan.test[0]], date);
+    }
+
+    #[test]
+    fn too_little_is_refused_in_plain_words() {
+        assert!(plan(&Dataset::default(), &Split::default(), 35).unwrap_err().contains("no row has a label"));
+        assert!(plan(&months(1, 50, 5), &Split::default(), 35).unwrap_err().contains("too little time"));
+        assert!(plan(&months(18, 50, 100_000), &Split::default(), 35).unwrap_err().contains("too few to learn"));
+    }
+}

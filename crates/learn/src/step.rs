@@ -1,0 +1,249 @@
+//! The learn step: train if due, then score tonight's accounts.
+
+use arrow::datatypes::DataType;
+use cscopilot_lake::step::{Outcome, StepContext};
+use cscopilot_spec::{FeatureDictionary, Loaded, Model};
+
+use crate::card::{self, Head};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::frame;
+use crate::reasons::Narrator;
+use crate::registry::{self, Aliases};
+use crate::runs::{self, ModelRun};
+use crate::score::{self, Stamp};
+use crate::train::{self, Training};
+
+/// Part of every model's definition: raised when the same YAML would train another model.
+const TRAINER: &str = "trainer 1";
+
+pub(crate) fn model<'a>(ctx: &'a StepContext, name: &str) -> Result<&'a Loaded<Model>> {
+    ctx.project.models.get(name).ok_or_else(|| Error::NoModel(name.to_owned()))
+}
+
+pub(crate) fn dictionary<'a>(ctx: &'a StepContext, model: &Model) -> Option<&'a FeatureDictionary> {
+    ctx.project.features.get(model.dictionary()).map(|d| &d.value)
+}
+
+/// The definition's hash: what the YAML file says, and how this program reads it.
+fn definition(model: &Loaded<Model>) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(TRAINER.as_bytes()).update(&[0]).update(format!("{:?}", model.value).as_bytes());
+    hash.finalize().to_hex()[..16].to_owned()
+}
+
+/// Trains if it is due, then scores.
+pub async fn run(ctx: &StepContext, name: &str) -> Result<Outcome> {
+    let loaded = model(ctx, name)?;
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let due = runs::due(&known, ctx.as_of, loaded.value.retrain_after_days.value, &definition(loaded));
+    let again = ctx.full_refresh && known.iter().any(|r| r.as_of == ctx.as_of);
+    let mut outcome = Outcome::default();
+    if due.is_some() || again {
+        if let Some(why) = due {
+            outcome.fact("trained_because", why);
+        }
+        let run = train(ctx, name).await?;
+        report(&mut outcome, &run);
+    }
+    let scored = score(ctx, name).await?;
+    outcome.rows_in = scored.rows_in;
+    outcome.rows_out = scored.rows_out;
+    outcome.warnings.extend(scored.warnings);
+    outcome.facts.extend(scored.facts);
+    Ok(outcome)
+}
+
+fn report(outcome: &mut Outcome, run: &ModelRun) {
+    outcome.fact("trained_version", run.version);
+    outcome.fact("promoted", run.promoted);
+    outcome.fact("reason", run.reason.clone());
+    outcome.fact("rows_train", run.rows_train);
+    outcome.fact("rows_censored", run.rows_censored);
+    for (fact, value) in [("auc", run.auc), ("auc_low", run.auc_low), ("auc_high", run.auc_high)] {
+        if let Some(value) = value {
+            outcome.fact(fact, value);
+        }
+    }
+}
+
+/// Trains a model, registers it as a new version, and makes it champion if it passes the gates.
+///
+/// The same rows, settings and date give the same version again, whatever happened in between.
+pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
+    let loaded = model(ctx, name)?;
+    ctx.progress.note(format!("reading the rows of {name}"));
+    let schema = frame::schema_of(&ctx.lake, &loaded.value.features.table).await?;
+    let features = frame::features_of(&loaded.value, &schema);
+    if features.is_empty() {
+        return Err(Error::NoFeatures(loaded.value.features.table.value.clone()));
+    }
+    frame::schema_of(&ctx.lake, &loaded.value.label.table).await?;
+    let data = frame::labelled(&ctx.lake, &loaded.value, &features, ctx.as_of).await?;
+    ctx.progress.rows(data.len() as u64);
+    ctx.progress.note(format!("training {name} on {} rows", data.len()));
+    let (data, training) = off_thread({
+        let model = loaded.value.clone();
+        move || train::train(&model, &data).map(|training| (data, training))
+    })
+    .await?;
+    register(ctx, loaded, &data, &training).await
+}
+
+/// Training keeps all cores busy: it must not block the threads that serve other steps.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::Thread(e.to_string()))?
+}
+
+async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training) -> Result<ModelRun> {
+    let (name, model) = (loaded.name.as_str(), &loaded.value);
+    let features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
+    let detail = card::detail(model, data, training, features.as_ref());
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    if let (Some(judged), Some(features)) = (&training.judged, &features) {
+        files.push((judged.fitted.file_name().to_owned(), judged.fitted.bytes()?));
+        files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
+        files.push(("features.json".to_owned(), card::pretty(features)?));
+    }
+    files.push(("metrics.json".to_owned(), card::pretty(&detail)?));
+    let digest = digest(&files, &training.reason, &definition(loaded));
+
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let same = known.iter().find(|r| r.as_of == ctx.as_of && r.digest == digest);
+    let version = same.map_or_else(|| known.iter().map(|r| r.version).max().unwrap_or(0) + 1, |r| r.version);
+    let estimator = training.judged.as_ref().map(|j| j.chosen.name().to_owned());
+    let head = Head {
+        model: name.to_owned(),
+        version,
+        trained_as_of: ctx.as_of,
+        estimator: estimator.clone(),
+        promoted: training.promoted,
+        reason: training.reason.clone(),
+    };
+    files.push(("card.json".to_owned(), card::json_card(&head, model, data, &detail)?));
+    files.push(("card.md".to_owned(), card::markdown(&head, model, data, training, features.as_ref()).into_bytes()));
+    registry::write(&ctx.lake.objects(), name, version, &files).await?;
+
+    let run = model_run(ctx, loaded, data, training, Identity { version, digest, detail: detail.to_string() });
+    if same.is_none_or(|r| *r != run) {
+        // The promotion: from this commit on the version is what the registry says it is.
+        runs::commit(&ctx.lake, &run, ctx.txn()).await?;
+    }
+    Ok(run)
+}
+
+fn digest(files: &[(String, Vec<u8>)], reason: &str, definition: &str) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (name, bytes) in files {
+        hash.update(name.as_bytes()).update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+    }
+    hash.update(reason.as_bytes()).update(&[0]).update(definition.as_bytes());
+    hash.finalize().to_hex()[..16].to_owned()
+}
+
+struct Identity {
+    version: i64,
+    digest: String,
+    detail: String,
+}
+
+fn model_run(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training, id: Identity) -> ModelRun {
+    let all: Vec<usize> = (0..data.len()).collect();
+    let judged = training.judged.as_ref();
+    let test = judged.map(|j| &j.test);
+    let learned = judged.map(|j| if training.promoted { &j.all } else { &j.plan.development });
+    let learned_span = learned.and_then(|rows| data.span(rows));
+    let test_span = judged.and_then(|j| data.span(&j.plan.test));
+    ModelRun {
+        model: loaded.name.clone(),
+        version: id.version,
+        as_of: ctx.as_of,
+        estimator: judged.map(|j| j.chosen.name().to_owned()),
+        promoted: training.promoted,
+        reason: training.reason.clone(),
+        auc: test.map(|t| t.uncertainty.auc.value),
+        auc_low: test.map(|t| t.uncertainty.auc.low),
+        auc_high: test.map(|t| t.uncertainty.auc.high),
+        average_precision: test.map(|t| t.average_precision),
+        log_loss: test.map(|t| t.log_loss),
+        brier: test.map(|t| t.brier),
+        lift_10pct: test.map(|t| t.lift_10pct),
+        calibration_error: test.map(|t| t.calibration_error),
+        rows_train: learned.map_or(data.len(), Vec::len) as i64,
+        rows_test: test.map(|t| t.rows as i64),
+        positives_train: data.count_events(learned.unwrap_or(&all)) as i64,
+        positives_test: test.map(|t| t.events as i64),
+        rows_censored: data.censored as i64,
+        train_from: learned_span.map(|s| s.0),
+        train_to: learned_span.map(|s| s.1),
+        test_from: test_span.map(|s| s.0),
+        test_to: test_span.map(|s| s.1),
+        features: data.table.features.len() as i64,
+        definition: definition(loaded),
+        digest: id.digest,
+        detail: id.detail,
+    }
+}
+
+/// Scores the accounts of the run's date with the champion, if there is one.
+pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
+    let loaded = model(ctx, name)?;
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let champion = runs::champion(&known, ctx.as_of);
+    let newest = known.iter().max_by_key(|r| (r.as_of, r.version));
+    let refused = newest.filter(|r| !r.promoted);
+    let mut outcome = Outcome::default();
+    let title = loaded.value.title.clone().unwrap_or_else(|| name.to_owned());
+    if let Some(refused) = refused {
+        let instead = match champion {
+            Some(c) => format!("version {} of {} goes on scoring", c.version, c.as_of),
+            None => "the night goes on with rules alone".to_owned(),
+        };
+        outcome.fact("refused_because", refused.reason.clone());
+        outcome.warn("LRN050", format!("the model `{title}` was not promoted: {}; {instead}", refused.reason));
+    }
+    let newest_champion = known.iter().filter(|r| r.promoted).max_by_key(|r| (r.as_of, r.version));
+    let aliases = Aliases { champion: newest_champion.map(|r| r.version), challenger: refused.map(|r| r.version) };
+
+    let source = &loaded.value.features.table;
+    let Some(champion) = champion else {
+        let schema = frame::schema_of(&ctx.lake, source).await?;
+        let account_id = schema.field_with_name("account_id").map_or(DataType::Utf8, |f| f.data_type().clone());
+        score::ensure_table(&ctx.lake, &account_id, ctx.txn()).await?;
+        registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
+        outcome.fact("mode", "rules alone");
+        return Ok(outcome);
+    };
+    let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
+    let batches = score::rows(&ctx.lake, name, champion.version, &registered, ctx.as_of).await?;
+    let table = frame::table(&batches, &registered.features.names())?;
+    outcome.rows_in = table.rows as u64;
+    ctx.progress.note(format!("scoring {} accounts with {name}", table.rows));
+    if let Some(accounts) = score::account_ids(&batches)? {
+        let stamp = Stamp {
+            model: name.to_owned(),
+            version: champion.version,
+            estimator: score::estimator(&registered.fitted).to_owned(),
+            as_of: ctx.as_of,
+        };
+        let dictionary = dictionary(ctx, &loaded.value).cloned();
+        let outcome_word = loaded.value.outcome(name).to_owned();
+        let model_name = name.to_owned();
+        let rows = off_thread(move || {
+            let narrator = Narrator { features: &registered.features.features, dictionary: dictionary.as_ref(), outcome: &outcome_word };
+            score::score(&model_name, &registered, &table, narrator).and_then(|scores| score::batch(accounts, &scores, &stamp))
+        })
+        .await?;
+        outcome.rows_out = rows.num_rows() as u64;
+        ctx.progress.rows(outcome.rows_out);
+        score::commit(&ctx.lake, rows, ctx.txn()).await?;
+    } else {
+        outcome.warn("LRN051", format!("table `{source}` has no rows for {}: no account was scored with `{title}`", ctx.as_of));
+    }
+    registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
+    outcome.fact("mode", "model");
+    outcome.fact("champion_version", champion.version);
+    outcome.fact("champion_estimator", champion.estimator.clone().unwrap_or_default());
+    outcome.fact("champion_auc", champion.auc.map_or(serde_json::Value::Null, Into::into));
+    Ok(outcome)
+}
