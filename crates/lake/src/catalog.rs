@@ -9,8 +9,11 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion::datasource::ViewTable;
+use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::{LogicalPlanBuilder, cast, ident};
 
+use crate::log::TableVersion;
 use crate::provider::FilesTable;
 use crate::session::{context, plan_sql};
 use crate::{Lake, TableName};
@@ -81,8 +84,7 @@ impl LakeCatalog {
             let provider: Arc<dyn TableProvider> = if table.ours {
                 Arc::new(FilesTable::of(&table))
             } else {
-                table.delta.update_datafusion_session(&context(lake.inner()).state()).map_err(|e| DataFusionError::External(Box::new(e)))?;
-                table.delta.table_provider().await?
+                foreign(lake, &table).await?
             };
             Pinned { provider, version: Some(table.version) }
         } else if let Some(view) = lake.view(name).await.map_err(external)? {
@@ -106,6 +108,16 @@ impl LakeCatalog {
         let plan = PLANNING.scope(stack, plan_sql(&context.state(), &view.sql, &view.params)).await?;
         Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
     }
+}
+
+/// A table that another program made: read by delta's own scan, with the types that our tables have.
+async fn foreign(lake: &Lake, table: &TableVersion) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let state = Arc::new(context(lake.inner()).state());
+    table.delta.update_datafusion_session(state.as_ref()).map_err(|e| DataFusionError::External(Box::new(e)))?;
+    let provider = table.delta.table_provider().with_session(state).await?;
+    let columns = table.schema.fields().iter().map(|f| cast(ident(f.name()), f.data_type().clone()).alias(f.name()));
+    let plan = LogicalPlanBuilder::scan("delta", provider_as_source(provider), None)?.project(columns.collect::<Vec<_>>())?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
 impl CatalogProvider for LakeCatalog {

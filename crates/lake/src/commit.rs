@@ -32,10 +32,11 @@ const ERRORS: u32 = 3;
 /// A checkpoint of the log is made every so many versions.
 const CHECKPOINT: u64 = 20;
 
-/// Errors out where a test says so.
+/// Errors out where a test says so: at every table (`lake::after_data`) or at one (`lake::after_data(staging.t)`).
 macro_rules! failpoint {
-    ($name:literal) => {
+    ($name:literal, $table:expr) => {
         fail::fail_point!($name, |_| Err(Error::Failpoint($name)));
+        fail::fail_point!(&format!("{}({})", $name, $table), |_| Err(Error::Failpoint($name)));
     };
 }
 
@@ -97,8 +98,8 @@ impl Staged {
 
 /// Writes the rows as files.
 async fn stage(store: &Arc<dyn ObjectStore>, current: Option<&TableVersion>, mut write: Write) -> Result<Staged> {
-    failpoint!("lake::before_data");
     let table = write.table.clone();
+    failpoint!("lake::before_data", table);
     let incoming = storage_schema(&write.schema)?;
     let bad = |problem: String| Error::BadWrite { table: table.clone(), problem };
     if write.policy == SchemaPolicy::Replace && write.mode != Mode::Overwrite {
@@ -167,7 +168,7 @@ fn partitions(table: &TableName, current: Option<&TableVersion>, wanted: &[Strin
 
 /// Publishes staged files with one log entry.
 async fn publish(lake: &Lake, store: &Arc<dyn ObjectStore>, first: Option<Arc<TableVersion>>, staged: &Staged) -> Result<Committed> {
-    failpoint!("lake::after_data");
+    failpoint!("lake::after_data", staged.table);
     let token = Uuid::new_v4().to_string();
     let (mut current, mut errors) = (first, 0);
     for attempt in 0..ATTEMPTS {
@@ -185,7 +186,7 @@ async fn publish(lake: &Lake, store: &Arc<dyn ObjectStore>, first: Option<Arc<Ta
         };
         match log.write_commit_entry(entry.version, CommitOrBytes::LogBytes(entry.bytes.clone()), Uuid::new_v4()).await {
             Ok(()) => {
-                failpoint!("lake::after_commit");
+                failpoint!("lake::after_commit", staged.table);
                 after(lake, &staged.table, entry.version).await;
                 return Ok(Committed { version: entry.version, rows: staged.rows(), skipped: false });
             }

@@ -73,12 +73,33 @@ impl SqlError {
             let wanted = table.strip_prefix("lake.").unwrap_or(table);
             return Self { line, column, ..Self::of_table(wanted, tables) }.or_place(sql);
         }
-        let message = root.message();
+        if let Some(known) = Self::of_statement(sql, &text) {
+            return known;
+        }
+        let message = match error.diagnostic() {
+            Some(diagnostic) => diagnostic.message.clone().into(),
+            None => root.message(),
+        };
         let (message, hint) = match message.split_once("Did you mean '") {
             Some((before, after)) => (tidy(before), after.split('\'').next().map(|name| format!("did you mean `{name}`?"))),
             None => (tidy(&message), None),
         };
         Self { message, line, column, help: hint.or(helped) }
+    }
+
+    /// Statements that are no single query.
+    fn of_statement(sql: &str, text: &str) -> Option<Self> {
+        if text.contains("only supports a single SQL statement") {
+            let (line, column) = locate(sql, ";").unwrap_or_default();
+            let message = "there is more than one statement here".to_owned();
+            return Some(Self { message, line, column, help: Some("keep one query, and nothing after its semicolon".to_owned()) });
+        }
+        text.contains("No SQL statements were provided").then(|| Self {
+            message: "there is no query here".to_owned(),
+            line: 1,
+            column: 1,
+            help: Some("write a SELECT".to_owned()),
+        })
     }
 
     fn of_table(wanted: &str, tables: &[TableName]) -> Self {
@@ -173,8 +194,9 @@ fn locate(sql: &str, name: &str) -> Option<(u32, u32)> {
         for (index, line) in sql.lines().enumerate() {
             let lower = line.to_lowercase();
             for (at, _) in lower.match_indices(&wanted) {
-                let before = lower[..at].chars().next_back().is_none_or(|c| !inside(c));
-                let after = lower[at + wanted.len()..].chars().next().is_none_or(|c| !inside(c));
+                let word = wanted.starts_with(inside);
+                let before = !word || lower[..at].chars().next_back().is_none_or(|c| !inside(c));
+                let after = !word || lower[at + wanted.len()..].chars().next().is_none_or(|c| !inside(c));
                 if before && after {
                     return Some((u32::try_from(index + 1).ok()?, u32::try_from(lower[..at].chars().count() + 1).ok()?));
                 }
