@@ -1,0 +1,8 @@
+//! Behaviour of the whole crate, over lakes in memory.
+
+mod compiling;
+mod incremental;
+mod lineage;
+mod materializing;
+mod support;
+mod unit_tests;
