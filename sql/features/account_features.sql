@@ -5,6 +5,7 @@ description: >
 materialized: incremental
 on: features.spine
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of, segment, tenure_days]
   - unique: [account_id, as_of]

@@ -3,6 +3,7 @@ description: How many people of each account used the product within 28 days up 
 materialized: incremental
 on: features.spine
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of]
   - unique: [account_id, as_of]

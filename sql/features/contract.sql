@@ -3,6 +3,7 @@ description: The contract as it stood on the evening of each day looked at, what
 materialized: incremental
 on: features.spine
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of, mrr, seats]
   - unique: [account_id, as_of]

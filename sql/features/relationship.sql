@@ -3,6 +3,7 @@ description: What the CSM did within 28 and 84 days up to each day looked at, an
 materialized: incremental
 on: features.spine
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of]
   - unique: [account_id, as_of]

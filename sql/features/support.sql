@@ -3,6 +3,7 @@ description: Tickets and answers to "how was it?" of each account within 28 and 
 materialized: incremental
 on: features.spine
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of]
   - unique: [account_id, as_of]

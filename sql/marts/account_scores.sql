@@ -3,6 +3,7 @@ description: Tonight's scores of every customer. Probabilities are NULL where no
 materialized: incremental
 on: marts.health_scores
 partition_by: [as_of]
+lookback: 1
 checks:
   - not_null: [account_id, as_of, account_name, arr]
   - unique: [account_id, as_of]

@@ -137,7 +137,7 @@ pub(crate) struct Company {
 impl Company {
     pub(crate) fn new(config: &Config) -> Self {
         let calendar = Calendar::new(config.as_of, config.months);
-        let joiners = (JOIN_RATE / 30.4 * f64::from(calendar.days) * config.accounts as f64) as usize;
+        let joiners = (JOIN_RATE / 30.4 * f64::from(calendar.days) * config.accounts as f64).ceil() as usize;
         let csm_count = (config.accounts / 90).max(4);
         let accounts: Vec<Account> = (0..config.accounts + joiners)
             .into_par_iter()

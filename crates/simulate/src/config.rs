@@ -13,7 +13,7 @@ pub struct Config {
     pub accounts: usize,
     /// Calendar months of history; the last one is the month of `as_of`.
     pub months: u32,
-    /// Usage events a day over the whole company, on average; by default two per account.
+    /// Usage events a day over the whole company, on average; by default seven for four accounts.
     pub events_per_day: Option<u64>,
     /// Another seed is another company.
     pub seed: u64,
@@ -40,7 +40,7 @@ impl Config {
     /// The events a day that were asked for, or the default.
     #[must_use]
     pub fn daily_events(&self) -> u64 {
-        self.events_per_day.unwrap_or(2 * self.accounts as u64)
+        self.events_per_day.unwrap_or((self.accounts as u64 * 7).div_ceil(4))
     }
 
     /// # Errors

@@ -84,3 +84,6 @@ fn month(company: &Company, config: &Config, number: usize, stream: &Stream, mon
     (stream.write)(company, month, &mut lines)?;
     lines.finish()
 }
+
+#[cfg(test)]
+mod tests;

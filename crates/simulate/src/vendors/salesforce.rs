@@ -56,13 +56,6 @@ fn account_changes(company: &Company, account: &Account, life: &Life) -> Vec<Acc
     changes
 }
 
-/// The record of an account after its latest change up to a day; used by the fake CRM as well.
-pub(crate) fn account_on(company: &Company, account: &Account, life: &Life, day: i32) -> Option<Value> {
-    let changes = account_changes(company, account, life);
-    let change = changes.iter().rev().find(|c| c.day <= day)?;
-    Some(account_record(company, account, change, changes[0].day))
-}
-
 fn account_record(company: &Company, account: &Account, change: &AccountChange, created: i32) -> Value {
     let calendar = &company.calendar;
     let stamp = calendar.salesforce(change.day, 28_800 + account.index as i64 % 30_000);
@@ -76,6 +69,7 @@ fn account_record(company: &Company, account: &Account, change: &AccountChange, 
         "BillingCountry": account.country,
         "NumberOfEmployees": change.employees,
         "OwnerId": company.csms[change.owner].crm_id,
+        "Customer_Number__c": format!("C-{:06}", account.index + 1),
         "Segment__c": account.segment.label(),
         "Stripe_Customer_Id__c": if account.index % 3 == 0 && account.stripe_key == StripeKey::Declared {
             Some(super::stripe::customer_id(company, account))
@@ -137,6 +131,7 @@ fn bystander(company: &Company, number: u64, name: &str, domain: &str) -> Value 
         "BillingCountry": "United States",
         "NumberOfEmployees": 50,
         "OwnerId": company.csms[number as usize % company.csms.len()].crm_id,
+        "Customer_Number__c": Value::Null,
         "Segment__c": Value::Null,
         "Stripe_Customer_Id__c": Value::Null,
         "IsDeleted": false,
