@@ -1,0 +1,60 @@
+# `make demo` and `make test` are all a newcomer needs; both set up what they need first.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+BIN := $(CARGO_TARGET_DIR)/debug/cscopilot
+# The shared real data lies beside the checkout in our CI; a user has none, and what needs it says so.
+SHARED ?= $(CURDIR)/../shared
+export CSCOPILOT_SHARED := $(SHARED)
+
+.PHONY: help deps build demo test test-rust test-projects lint fmt drift schemas audit bench bench-smoke clean
+
+help: ## Lists the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Installs what is missing (apt or brew) and fetches the pinned XGBoost library
+	@scripts/deps.sh
+
+build: deps ## Builds the binary
+	cargo build --package cscopilot-cli
+
+demo: build ## Simulates a company, runs one night and says where the report is
+	@BIN="$(BIN)" scripts/demo.sh
+
+test: deps test-rust test-projects ## Runs all tests
+
+test-rust: deps
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --workspace; \
+	else \
+		cargo test --workspace; \
+	fi
+
+test-projects: build ## Checks the starter project and the examples and runs their SQL tests
+	@BIN="$(BIN)" SHARED="$(SHARED)" scripts/test-projects.sh
+
+lint: deps ## fmt, clippy, drift
+	cargo fmt --all --check
+	@# Clippy as the workspace's compiler shares the dependencies with `cargo build`; `cargo clippy` would check all of them again.
+	RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build --workspace --all-targets 2>&1 | scripts/no-warnings.sh
+	$(MAKE) drift
+
+drift: deps ## Fails if generated files are not what the code generates
+	cargo run --quiet --package cscopilot-xtask -- schemas --check
+
+schemas: deps ## Writes schemas/ from the types
+	cargo run --quiet --package cscopilot-xtask -- schemas
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+audit: ## Licences, bans and advisories (needs cargo-deny)
+	cargo deny check
+
+bench: build ## 20,000 accounts and 20 million usage rows: seconds and memory per step, as JSON
+	cargo run --quiet --package cscopilot-xtask -- bench nightly --bin "$(BIN)"
+
+bench-smoke: build ## The short form of `bench`
+	cargo run --quiet --package cscopilot-xtask -- bench nightly --bin "$(BIN)" --accounts 200 --months 6 --events-per-day 500
+
+clean: ## Removes what the demo made
+	rm -rf data lake

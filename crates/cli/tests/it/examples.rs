@@ -1,0 +1,86 @@
+//! The examples over real data.
+
+use crate::support::{cscopilot, expect, root, shared};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A copy of an example, so that its lake lies elsewhere; templates come from the root.
+fn copy(name: &str, to: &Path) -> PathBuf {
+    let project = to.join("examples").join(name);
+    copy_folder(&root().join("examples").join(name), &project);
+    copy_folder(&root().join("reports"), &to.join("reports"));
+    project
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.file_name().is_some_and(|n| n == "lake") {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn command(project: &Path, data: &Path, arguments: &[&str]) -> Command {
+    let mut command = cscopilot();
+    command.args(arguments).arg("--project").arg(project).arg("--param").arg(format!("data_dir={}", data.display()));
+    command
+}
+
+fn rows(project: &Path, data: &Path, sql: &str) -> Vec<Value> {
+    let output = expect(&mut command(project, data, &["query", sql, "-o", "json"]), &[0]);
+    String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn nightly_crm5_promotes_a_churn_model_and_scores_every_active_account_with_reasons() {
+    let Some(data) = shared("crm5") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let project = copy("crm5", folder.path());
+    expect(&mut command(&project, &data, &["run", "nightly", "--as-of", "2023-10-01"]), &[0]);
+
+    let churn = rows(&project, &data, "SELECT promoted, auc, auc_low FROM ops.model_runs WHERE model = 'churn'");
+    assert_eq!(churn.len(), 1);
+    assert_eq!(churn[0]["promoted"], true);
+    assert!(churn[0]["auc"].as_f64().unwrap() >= 0.66, "{churn:?}");
+    assert!(churn[0]["auc_low"].as_f64().unwrap() > 0.5, "{churn:?}");
+
+    let scored = rows(
+        &project,
+        &data,
+        "SELECT count(*) AS accounts, count(s.churn_probability) AS scored, count(CASE WHEN cardinality(s.top_reasons) > 0 THEN 1 END) AS explained \
+         FROM marts.accounts a LEFT JOIN marts.account_scores s ON s.account_id = a.account_id AND s.as_of = DATE '2023-10-01'",
+    );
+    let of = |name: &str| scored[0][name].as_u64().unwrap();
+    assert!(of("accounts") > 100, "{scored:?}");
+    assert_eq!((of("scored"), of("explained")), (of("accounts"), of("accounts")));
+}
+
+#[test]
+fn nightly_ravenstack_counts_its_bad_rows_and_promotes_no_model() {
+    let Some(data) = shared("ravenstack") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let project = copy("ravenstack", folder.path());
+    expect(&mut command(&project, &data, &["run", "nightly", "--as-of", "2024-12-31"]), &[3]);
+
+    let promoted = rows(&project, &data, "SELECT count(*) AS n, count(CASE WHEN promoted THEN 1 END) AS promoted FROM ops.model_runs");
+    assert!(promoted[0]["n"].as_u64().unwrap() >= 1);
+    assert_eq!(promoted[0]["promoted"], 0);
+    let checks = rows(&project, &data, "SELECT subject, \"check\", failing_rows FROM ops.data_quality WHERE status = 'warned'");
+    assert!(checks.iter().any(|c| c["failing_rows"] == 21), "the 21 duplicate usage ids are not counted: {checks:?}");
+    let scores = rows(&project, &data, "SELECT count(*) AS n, count(health_score) AS health, count(churn_probability) AS churn FROM marts.account_scores");
+    assert!(scores[0]["health"].as_u64().unwrap() > 100, "{scores:?}");
+    assert_eq!(scores[0]["churn"], 0);
+    for table in ["ops.alerts", "marts.opportunities", "marts.next_actions"] {
+        let n = rows(&project, &data, &format!("SELECT count(*) AS n FROM {table}"));
+        assert!(n[0]["n"].as_u64().unwrap() > 0, "{table} is empty");
+    }
+}

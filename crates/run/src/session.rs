@@ -1,0 +1,122 @@
+//! One run, from the lock to the results.
+
+use crate::error::Error;
+use crate::events::{Event, Observer};
+use crate::execute::Execution;
+use crate::journal::{Journal, RunPlan, unfinished};
+use crate::plan;
+use crate::select::select;
+use crate::summary::{RunSummary, TaskSummary};
+use chrono::NaiveDate;
+use cscopilot_diag::clock::Stopwatch;
+use cscopilot_lake::{Lake, LockOwner};
+use cscopilot_spec::Project;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The run's date.
+    pub as_of: NaiveDate,
+    /// `--select`; empty means all.
+    pub select: Vec<String>,
+    /// Computes everything derived anew.
+    pub full_refresh: bool,
+}
+
+/// What a run needs besides its options.
+#[derive(Clone)]
+pub struct Runner {
+    /// The project.
+    pub project: Arc<Project>,
+    /// The lake.
+    pub lake: Lake,
+    /// Who is told of events.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Runs a pipeline.
+///
+/// # Errors
+/// When the run can't begin: an unknown pipeline or selection, another run at work, a lake that can't be written. A failing
+/// task is no error of this function: the summary says it.
+pub async fn run(runner: &Runner, options: &RunOptions) -> Result<RunSummary, Error> {
+    let _lock = lock(&runner.lake, &options.pipeline).await?;
+    let run_id = uuid::Uuid::now_v7().simple().to_string();
+    execute(runner, options, &run_id, BTreeMap::new()).await
+}
+
+/// Takes the newest run up where it stopped.
+///
+/// # Errors
+/// As [`run`], and when the newest run ended well.
+pub async fn retry(runner: &Runner) -> Result<RunSummary, Error> {
+    let _lock = lock(&runner.lake, "retry").await?;
+    let plan = unfinished(&runner.lake).await?.ok_or(Error::NothingToRetry)?;
+    let options = RunOptions {
+        pipeline: plan.pipeline.clone(),
+        as_of: plan.as_of,
+        select: plan.select.clone(),
+        full_refresh: plan.full_refresh,
+    };
+    let done = Journal::of(&runner.lake, &plan.run_id).entries().await?;
+    execute(runner, &options, &plan.run_id, done).await
+}
+
+/// The date of the run that [`retry`] would take up, if there is one.
+///
+/// # Errors
+/// When the lake can't be read.
+pub async fn pending(lake: &Lake) -> Result<Option<(String, NaiveDate)>, Error> {
+    Ok(unfinished(lake).await?.map(|p| (p.run_id, p.as_of)))
+}
+
+async fn lock(lake: &Lake, what: &str) -> Result<cscopilot_lake::RunLock, Error> {
+    lake.lock(&LockOwner::this_process(format!("`cscopilot run {what}`"))).await?.map_err(Error::Busy)
+}
+
+async fn execute(runner: &Runner, options: &RunOptions, run_id: &str, done: BTreeMap<String, TaskSummary>) -> Result<RunSummary, Error> {
+    let watch = Stopwatch::start();
+    let params = cscopilot_transform::params(&runner.project, options.as_of);
+    let graph = plan::graph(&runner.project, &options.pipeline, &params)?;
+    let selected = select(&graph, &options.select)?;
+    let journal = Journal::of(&runner.lake, run_id);
+    let plan = RunPlan {
+        run_id: run_id.to_owned(),
+        pipeline: options.pipeline.clone(),
+        as_of: options.as_of,
+        full_refresh: options.full_refresh,
+        select: options.select.clone(),
+        tasks: selected.iter().map(|i| graph.tasks[*i].id.clone()).collect(),
+    };
+    journal.begin(&plan).await?;
+    runner.observer.event(Event::Started { run_id: run_id.to_owned(), tasks: selected.len() });
+    let execution = Execution { runner: runner.clone(), graph: Arc::new(graph), journal: journal.clone(), options: options.clone(), run_id: run_id.to_owned(), params };
+    let tasks = execution.run(&selected, done).await?;
+    let summary = RunSummary {
+        run_id: run_id.to_owned(),
+        pipeline: options.pipeline.clone(),
+        as_of: options.as_of,
+        exit_code: RunSummary::exit_class(&tasks).code(),
+        seconds: watch.elapsed().as_secs_f64(),
+        peak_memory_bytes: peak_memory(),
+        tasks,
+    };
+    if summary.did_work() {
+        crate::history::append(&runner.lake, &summary).await?;
+    }
+    journal.end(&summary).await?;
+    runner.observer.event(Event::Ended(summary.clone()));
+    Ok(summary)
+}
+
+/// The most memory that this process has held, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,96 @@
+//! Benchmarks: the whole program on simulated companies.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// One night of a large company: seconds and peak memory per step
+    Nightly {
+        /// The binary to measure
+        #[arg(long)]
+        bin: PathBuf,
+        /// Customers on the first day
+        #[arg(long, default_value_t = 20_000)]
+        accounts: usize,
+        /// Months of history
+        #[arg(long, default_value_t = 18)]
+        months: u32,
+        /// Usage events a day
+        #[arg(long, default_value_t = 37_000)]
+        events_per_day: u64,
+    },
+}
+
+const AS_OF: &str = "2026-06-30";
+
+/// Runs a benchmark and prints its figures as JSON.
+pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
+    let Bench::Nightly { bin, accounts, months, events_per_day } = bench;
+    let folder = std::env::temp_dir().join(format!("cscopilot-bench-{}", std::process::id()));
+    let figures = nightly(root, bin, &folder, *accounts, *months, *events_per_day);
+    let removed = std::fs::remove_dir_all(&folder);
+    let figures = figures?;
+    removed.map_err(|e| format!("{}: {e}", folder.display()))?;
+    println!("{}", serde_json::to_string_pretty(&figures).map_err(|e| e.to_string())?);
+    Ok(())
+}
+
+fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32, events_per_day: u64) -> Result<Value, String> {
+    let bin = std::fs::canonicalize(bin).map_err(|e| format!("{}: {e}", bin.display()))?;
+    let project = folder.join("project");
+    output(Command::new(&bin).current_dir(root).arg("init").arg(&project), &[0])?;
+    let (accounts, months, events) = (accounts.to_string(), months.to_string(), events_per_day.to_string());
+    output(
+        Command::new(&bin)
+            .current_dir(&project)
+            .args(["simulate", "--accounts", &accounts, "--months", &months, "--events-per-day", &events, "--as-of", AS_OF]),
+        &[0],
+    )?;
+    // The report is measured as well; the CRM's network is not.
+    let text = output(
+        Command::new(&bin)
+            .current_dir(&project)
+            .args(["run", "nightly", "--as-of", AS_OF, "--format", "json", "--select"])
+            .arg("extract,transform,learn,assess,quality,report"),
+        &[0, 3],
+    )?;
+    let run: Value = serde_json::from_str(&text).map_err(|e| format!("the run's summary is not JSON: {e}"))?;
+    let mut steps = serde_json::Map::new();
+    let mut usage_rows = 0;
+    for task in run["tasks"].as_array().into_iter().flatten() {
+        let id = task["id"].as_str().unwrap_or_default().to_owned();
+        if id.starts_with("extract.mixpanel") {
+            usage_rows += task["outcome"]["rows_in"].as_u64().unwrap_or(0);
+        }
+        steps.insert(id, json!({ "seconds": task["seconds"], "rows_in": task["outcome"]["rows_in"], "rows_out": task["outcome"]["rows_out"] }));
+    }
+    Ok(json!({
+        "machine": machine(),
+        "accounts": accounts, "months": months, "usage_rows": usage_rows,
+        "seconds": run["seconds"],
+        "peak_memory_mib": run["peak_memory_bytes"].as_u64().map(|b| b >> 20),
+        "steps": steps,
+    }))
+}
+
+/// Runs a command and gives its stdout; its stderr is shown.
+fn output(command: &mut Command, accepted: &[i32]) -> Result<String, String> {
+    let shown = format!("{command:?}");
+    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|e| format!("{shown}: {e}"))?;
+    match output.status.code() {
+        Some(code) if accepted.contains(&code) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        other => Err(format!("{shown} ended with {other:?}: {}", String::from_utf8_lossy(&output.stdout))),
+    }
+}
+
+fn machine() -> Value {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned());
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib: Option<u64> = memory.lines().find_map(|l| l.strip_prefix("MemTotal:")).and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
+    json!({ "cpus": cpus, "cpu": model, "memory_mib": kib.map(|k| k >> 10) })
+}
