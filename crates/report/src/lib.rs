@@ -24,7 +24,9 @@ mod view;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use error::Error;
-pub use site::{check, reads_writes, run};
+pub use site::{Task, check, run, tasks};

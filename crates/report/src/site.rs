@@ -13,8 +13,7 @@ use cscopilot_lake::{Objects, TableName};
 use cscopilot_spec::{Project, Site};
 use minijinja::{Environment, Value, context};
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Renders and publishes the site of a night.
 ///
@@ -154,9 +153,30 @@ pub fn check(project: &Project, out: &mut Diagnostics) {
     }
 }
 
-/// The tables that the site reads, and those it writes: none. Raw and SQL-made tables count because their sizes are shown.
+/// What the site depends on, for whoever plans a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Tables that must be up to date before. SQL-made ones count because their sizes are shown.
+    pub reads: Vec<TableName>,
+    /// Texts that decide how pages look: templates, assets, and the files that name things.
+    pub texts: Vec<Arc<str>>,
+}
+
+/// The one task of this crate. It writes no table.
 #[must_use]
-pub fn reads_writes(project: &Project) -> (BTreeSet<TableName>, BTreeSet<TableName>) {
+pub fn tasks(project: &Project) -> Task {
     let names = read::TABLES.iter().copied().chain(project.sql.keys().map(String::as_str));
-    (names.filter_map(|name| name.parse().ok()).collect(), BTreeSet::new())
+    let reads: BTreeSet<TableName> = names.filter_map(|name| name.parse().ok()).collect();
+    let mut texts: Vec<Arc<str>> = project.site.iter().map(|s| Arc::clone(&s.text)).collect();
+    texts.extend(project.scorecards.values().map(|f| Arc::clone(&f.text)));
+    texts.extend(project.alerts.values().map(|f| Arc::clone(&f.text)));
+    texts.extend(project.opportunities.values().map(|f| Arc::clone(&f.text)));
+    texts.extend(project.plays.values().map(|f| Arc::clone(&f.text)));
+    texts.extend(project.features.values().map(|f| Arc::clone(&f.text)));
+    texts.extend(project.models.values().map(|f| Arc::clone(&f.text)));
+    // Assets may be pictures: their hash stands for them. What can't be read here fails in `check` or `run`.
+    for (name, bytes) in templates::read_folder(&project.root, &project.config.value.reports).unwrap_or_default() {
+        texts.push(Arc::from(format!("{name} {}", blake3::hash(&bytes).to_hex())));
+    }
+    Task { reads: reads.into_iter().collect(), texts }
 }

@@ -118,7 +118,7 @@ fn default_compare_days() -> u32 {
     28
 }
 fn default_rows_per_page() -> At<u32> {
-    40.into()
+    25.into()
 }
 fn default_keep_versions() -> At<u32> {
     5.into()
@@ -151,7 +151,7 @@ impl Site {
 }
 
 /// Most accounts on one page: more would not fit into 40 KB.
-const MOST_ROWS: u32 = 50;
+const MOST_ROWS: u32 = 40;
 
 impl Component for Site {
     const KIND: &'static str = "site";

@@ -78,8 +78,10 @@ pub(super) fn element(out: &mut String, name: &str, text: &str) {
 
 /// Rewrites the body of a drawing: sentinel colours become classes, defaults are dropped, shapes take short forms.
 ///
+/// Without `classes` not even those are written: the outer element's class is enough for a sparkline.
+///
 /// It reads the exact dialect of the SVG back end: one tag after another, double-quoted attributes, text escaped.
-pub(super) fn restyle(raw: &str, out: &mut String) {
+pub(super) fn restyle(raw: &str, out: &mut String, classes: bool) {
     let mut rest = raw;
     while let Some(open) = rest.find('<') {
         let text = rest[..open].trim();
@@ -91,12 +93,12 @@ pub(super) fn restyle(raw: &str, out: &mut String) {
         match name {
             "svg" => {}
             "text" if tag.starts_with('/') => out.push_str("</text>"),
-            _ => rewrite(name, tag, out),
+            _ => rewrite(name, tag, out, classes),
         }
     }
 }
 
-fn rewrite(name: &str, tag: &str, out: &mut String) {
+fn rewrite(name: &str, tag: &str, out: &mut String, classes: bool) {
     let closed = tag.ends_with('/');
     let mut class = "";
     let mut stroked = false;
@@ -109,17 +111,17 @@ fn rewrite(name: &str, tag: &str, out: &mut String) {
             }
             ("fill" | "stroke" | "font-family" | "font-size", _) | ("opacity", "1") | ("stroke-width", "1") => {}
             ("text-anchor", "start") => {}
+            ("stroke-width", _) if !classes => {}
             (key, value) => kept.push((key, value)),
         }
     }
     out.push('<');
     out.push_str(name);
-    out.push_str(" class=\"");
-    out.push_str(class);
-    if stroked {
-        out.push_str(" l");
+    if classes {
+        out.push_str(" class=\"");
+        out.push_str(class);
+        out.push_str(if stroked { " l\"" } else { "\"" });
     }
-    out.push('"');
     for (key, value) in kept {
         out.push(' ');
         out.push_str(key);
@@ -162,6 +164,7 @@ mod tests {
             "<svg width=\"9\" height=\"9\">\n<line opacity=\"1\" stroke=\"#000001\" stroke-width=\"1\" x1=\"0\"/>\n\
              <text x=\"1\" opacity=\"1\" text-anchor=\"end\" fill=\"#000000\">\na &lt; b\n</text>\n</svg>\n",
             &mut out,
+            true,
         );
         assert_eq!(out, "<line class=\"i-grid l\" x1=\"0\"/><text class=\"i-text\" x=\"1\" text-anchor=\"end\">a &lt; b</text>");
     }

@@ -12,7 +12,7 @@ mod trend;
 pub(crate) use bars::{Bin, Slice, histogram, split_bar};
 pub(crate) use curves::{calibration, gains};
 pub(crate) use ink::Ink;
-pub(crate) use trend::{Scale, Series, spark, trend};
+pub(crate) use trend::{Room, Scale, Series, spark, trend};
 
 use crate::error::Error;
 use plotters::coord::Shift;
@@ -45,16 +45,19 @@ fn draw(frame: &Frame<'_>, body: impl FnOnce(&Canvas<'_>) -> Result<(), Error>) 
     }
     let mut out = String::with_capacity(raw.len() / 2 + 256);
     let (width, height) = frame.size;
-    out.push_str(&format!("<svg class=\"{}\" viewBox=\"0 0 {width} {height}\" role=\"img\"", frame.class));
+    out.push_str(&format!("<svg class=\"{}\" viewBox=\"0 0 {width} {height}\"", frame.class));
+    out.push_str(if frame.title.is_empty() { " aria-hidden=\"true\"" } else { " role=\"img\"" });
     if frame.stretch {
         out.push_str(" preserveAspectRatio=\"none\"");
     }
     out.push('>');
-    ink::element(&mut out, "title", frame.title);
+    if !frame.title.is_empty() {
+        ink::element(&mut out, "title", frame.title);
+    }
     if !frame.desc.is_empty() {
         ink::element(&mut out, "desc", frame.desc);
     }
-    ink::restyle(&raw, &mut out);
+    ink::restyle(&raw, &mut out, !frame.title.is_empty());
     out.push_str("</svg>");
     Ok(out)
 }

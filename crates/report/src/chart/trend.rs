@@ -24,16 +24,33 @@ pub(crate) struct Series<'a> {
     pub(crate) last: String,
 }
 
-const SIZE: (u32, u32) = (560, 200);
-const FREE: [i32; 4] = [34, 10, 42, 24];
+/// How much room a trend has; text keeps its size, so a narrow box needs a drawing of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Room {
+    /// Half a page.
+    Half,
+    /// A column at the side.
+    Side,
+}
+
+impl Room {
+    fn size(self) -> (u32, u32) {
+        match self {
+            Self::Half => (560, 200),
+            Self::Side => (350, 190),
+        }
+    }
+}
+
+const FREE: [i32; 4] = [30, 10, 34, 24];
 
 fn day(date: NaiveDate) -> f64 {
     f64::from(date.num_days_from_ce())
 }
 
 /// A line with area, zones, date labels and the last value.
-pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>) -> Result<String, Error> {
-    let frame = Frame { size: SIZE, class: "chart", title: series.title, desc: series.desc, stretch: false };
+pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>, room: Room) -> Result<String, Error> {
+    let frame = Frame { size: room.size(), class: "chart", title: series.title, desc: series.desc, stretch: false };
     draw(&frame, |canvas| {
         let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else { return Ok(()) };
         let (from, to) = (day(first.0), day(last.0));
@@ -61,7 +78,7 @@ pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>) -> Result<String, Er
             dot(&plane, (to, *y), 4, Ink::Accent)?;
             words(&plane, (to, *y), (9, 0), &series.last, (HPos::Left, VPos::Center))?;
         }
-        for (date, anchor) in labels(first.0, last.0) {
+        for (date, anchor) in labels(first.0, last.0, room) {
             let text = date.format("%b %Y").to_string();
             words(&plane, (day(date), scale.from), (0, 8), &text, (anchor, VPos::Top))?;
         }
@@ -70,7 +87,7 @@ pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>) -> Result<String, Er
 }
 
 /// Dates to write below the axis: both ends, and the middle where there is room for it.
-fn labels(first: NaiveDate, last: NaiveDate) -> Vec<(NaiveDate, HPos)> {
+fn labels(first: NaiveDate, last: NaiveDate, room: Room) -> Vec<(NaiveDate, HPos)> {
     let span = (last - first).num_days();
     if span <= 0 {
         return vec![(first, HPos::Left)];
@@ -79,16 +96,16 @@ fn labels(first: NaiveDate, last: NaiveDate) -> Vec<(NaiveDate, HPos)> {
         return vec![(first, HPos::Left), (last, HPos::Right)];
     }
     let mut all = vec![(first, HPos::Left)];
-    if span > 120 {
+    if span > 120 && matches!(room, Room::Half) {
         all.push((first + chrono::Duration::days(span / 2), HPos::Center));
     }
     all.push((last, HPos::Right));
     all
 }
 
-/// A tiny line without labels, over the range 0 to 100.
-pub(crate) fn spark(values: &[f64], title: &str) -> Result<String, Error> {
-    let frame = Frame { size: (160, 40), class: "spark", title, desc: "", stretch: false };
+/// A tiny line without labels, beside figures that say the same: it has no title, and colours come from its class alone.
+pub(crate) fn spark(values: &[f64]) -> Result<String, Error> {
+    let frame = Frame { size: (160, 40), class: "spark", title: "", desc: "", stretch: false };
     draw(&frame, |canvas| {
         let Some(last) = values.last() else { return Ok(()) };
         let plane = plane(canvas, (0.0, (values.len().max(2) - 1) as f64), spark_range(values), [4, 5, 7, 5]);

@@ -90,3 +90,6 @@ fn pointer(target: &str) -> String {
          <body><p><a href=\"{target}\">Open the report</a></p></body>\n</html>\n"
     )
 }
+
+#[cfg(test)]
+mod tests;

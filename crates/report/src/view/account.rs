@@ -4,7 +4,7 @@ use super::row::{href, row};
 use super::{Page, View, iso, iso_opt, link, title};
 use crate::chart::{self, Scale, Series};
 use crate::error::Error;
-use crate::format::humanise;
+use crate::format::{clip, humanise};
 use crate::night::{Account, Fact, Measure};
 use crate::tone::Tone;
 use minijinja::{Value, context};
@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 
 /// Lists on the page are cut here, so that no account makes its page too large.
 const MOST: usize = 12;
+/// And texts here.
+const TEXT: usize = 240;
+/// Measures shown.
+const MEASURES: usize = 40;
 
 /// The pages of all accounts, with links to the neighbours in their manager's list.
 pub(super) fn pages<'a>(view: &'a View<'a>) -> Vec<Page<'a>> {
@@ -39,7 +43,7 @@ fn mean_risk(view: &View<'_>) -> Option<f64> {
 }
 
 fn neighbour(account: Option<&Account>) -> Option<Value> {
-    account.map(|a| context! { name => a.name.as_str(), href => link(href(a)) })
+    account.map(|a| context! { name => clip(&a.name, super::row::NAME), href => link(href(a)) })
 }
 
 fn context(
@@ -103,7 +107,7 @@ fn tenure(days: i64) -> String {
 /// The measures by group, the heaviest first; a group's score is the weighted mean of its measures with data.
 fn groups(view: &View<'_>, account: &Account) -> Vec<Value> {
     let mut by_group: BTreeMap<&str, Vec<&Measure>> = BTreeMap::new();
-    for measure in account.measures.iter().take(40) {
+    for measure in account.measures.iter().take(MEASURES) {
         by_group.entry(&measure.group).or_default().push(measure);
     }
     let mut groups: Vec<(f64, &str, Vec<&Measure>)> = by_group
@@ -172,7 +176,7 @@ fn trend(view: &View<'_>, account: &Account) -> Result<Option<Value>, Error> {
     let desc = format!("From {:.0} on {} to {:.0} on {}.", first.1, iso(first.0), last.1, iso(last.0));
     let series =
         Series { points: &account.trend, title: "Health score over time", desc: &desc, last: format!("{:.0}", last.1) };
-    Ok(Some(Value::from_safe_string(chart::trend(&series, &health_scale(&view.bands.zones()))?)))
+    Ok(Some(Value::from_safe_string(chart::trend(&series, &health_scale(&view.bands.zones()), chart::Room::Side)?)))
 }
 
 /// The axis of health: 0 to 100.
@@ -191,8 +195,7 @@ fn risk(view: &View<'_>, account: &Account, mean: Option<f64>) -> Option<Value> 
         .map(|r| {
             let text = if r.text.is_empty() { title(&view.titles.features, &r.feature) } else { r.text.clone() };
             context! {
-                text => text,
-                feature => title(&view.titles.features, &r.feature),
+                text => clip(&text, TEXT),
                 raises => r.contribution > 0.0,
                 width => if most > 0.0 { (r.contribution.abs() / most * 100.0).round() } else { 0.0 },
             }
@@ -223,7 +226,8 @@ fn alerts(view: &View<'_>, account: &Account) -> Vec<Value> {
                 fresh => a.opened == Some(view.night.as_of),
                 opened => iso_opt(a.opened),
                 updated => iso_opt(a.updated),
-                evidence => a.evidence.as_deref(),
+                owner => a.owner.as_deref().filter(|o| Some(*o) != account.csm_id.as_deref()),
+                evidence => a.evidence.as_deref().map(|e| clip(e, TEXT)),
             }
         })
         .collect()
@@ -240,7 +244,7 @@ fn opportunities(view: &View<'_>, account: &Account) -> Vec<Value> {
                 product => o.product.as_deref(),
                 propensity => o.propensity,
                 expected => o.expected_arr,
-                evidence => o.evidence.as_deref(),
+                evidence => o.evidence.as_deref().map(|e| clip(e, TEXT)),
             }
         })
         .collect()
@@ -254,11 +258,11 @@ fn actions(view: &View<'_>, account: &Account) -> Vec<Value> {
         .map(|a| {
             context! {
                 title => a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play)),
-                reason => a.reason.as_deref(),
+                reason => a.reason.as_deref().map(|r| clip(r, TEXT)),
                 due => iso_opt(a.due),
                 due_in => a.due.map(|d| (d - view.night.as_of).num_days()),
                 owner => a.owner.as_deref().filter(|o| Some(*o) != account.csm_id.as_deref()),
-                effect => a.effect.as_deref(),
+                effect => a.effect.as_deref().map(|e| clip(e, TEXT)),
             }
         })
         .collect()

@@ -105,11 +105,9 @@ fn due_soon(view: &View<'_>, csm: &Csm<'_>) -> Vec<Value> {
         .map(|(due, account, action)| {
             context! {
                 due => iso(*due),
-                account => account.name.as_str(),
+                account => crate::format::clip(&account.name, super::row::NAME),
                 href => link(super::row::href(account)),
                 title => action.title.clone().unwrap_or_else(|| super::title(&view.titles.plays, &action.play)),
-                reason => action.reason.as_deref(),
-                attention => account.attention,
             }
         })
         .collect()

@@ -4,7 +4,7 @@ use super::csm::{href, managers};
 use super::sums::Sums;
 use super::{Page, View, link, pager};
 use crate::error::Error;
-use crate::format::humanise;
+use crate::format::{clip, humanise};
 use crate::night::Account;
 use minijinja::{Value, context};
 use std::sync::Arc;
@@ -67,10 +67,10 @@ fn accounts(view: &View<'_>, by_name: &[&Account], letters: &[Value], number: us
         .take(ACCOUNTS)
         .map(|a| {
             context! {
-                name => a.name.as_str(),
+                name => clip(&a.name, super::row::NAME),
                 href => link(super::row::href(a)),
-                csm => a.csm_name.as_deref(),
-                segment => a.segment.as_deref(),
+                csm => a.csm_name.as_deref().map(|n| clip(n, 40)),
+                segment => a.segment.as_deref().map(|s| clip(s, 30)),
                 arr => a.arr,
                 score => a.health.as_ref().map(|h| h.score),
                 band => a.health.as_ref().map(|h| humanise(&h.band)),

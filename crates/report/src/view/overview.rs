@@ -5,7 +5,7 @@ use super::sums::{RENEWAL_DAYS, Sums};
 use super::{View, iso_opt, link, title};
 use crate::chart::{self, Bin, Series, Slice};
 use crate::error::Error;
-use crate::format::humanise;
+use crate::format::{clip, humanise};
 use crate::night::{Account, Alert, Cents};
 use crate::tone::Tone;
 use minijinja::{Value, context};
@@ -114,7 +114,7 @@ fn trend(view: &View<'_>) -> Result<Option<Value>, Error> {
     let series =
         Series { points: &points, title: "Mean health of active customers over time", desc: &desc, last: format!("{:.1}", last.1) };
     let scale = super::account::health_scale(&[]);
-    Ok(Some(Value::from_safe_string(chart::trend(&series, &scale)?)))
+    Ok(Some(Value::from_safe_string(chart::trend(&series, &scale, chart::Room::Half)?)))
 }
 
 fn segments(view: &View<'_>) -> Result<Vec<Value>, Error> {
@@ -189,14 +189,14 @@ fn newest_alerts(view: &View<'_>) -> Vec<Value> {
         .take(ALERTS)
         .map(|(alert, account)| {
             context! {
-                account => account.name.as_str(),
+                account => clip(&account.name, super::row::NAME),
                 href => link(href(account)),
                 csm => account.csm_name.as_deref(),
                 title => alert.title.clone().unwrap_or_else(|| title(&view.titles.rules, &alert.rule)),
                 severity => humanise(&alert.severity),
                 tone => Tone::of_severity(&alert.severity).class(),
                 opened => iso_opt(alert.opened),
-                evidence => alert.evidence.as_deref(),
+                evidence => alert.evidence.as_deref().map(|e| clip(e, 110)),
             }
         })
         .collect()

@@ -3,9 +3,12 @@
 use super::{View, iso_opt, link, title};
 use crate::chart;
 use crate::error::Error;
-use crate::format::humanise;
+use crate::format::{clip, humanise};
 use crate::night::Account;
 use minijinja::{Value, context};
+
+/// Characters of a name at most: a page has room for so many.
+pub(super) const NAME: usize = 60;
 
 /// What a list shows of an account.
 pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Value, Error> {
@@ -13,16 +16,16 @@ pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Val
     let worst = account.open_alerts().min_by_key(|a| a.rank());
     let recent: Vec<f64> = account.trend.iter().rev().take(12).rev().map(|(_, v)| *v).collect();
     let spark = match (spark, recent.len() > 1) {
-        (true, true) => Some(Value::from_safe_string(chart::spark(&recent, "Health over time")?)),
+        (true, true) => Some(Value::from_safe_string(chart::spark(&recent)?)),
         _ => None,
     };
     Ok(context! {
-        name => account.name.as_str(),
+        name => clip(&account.name, NAME),
         href => link(href(account)),
-        csm => account.csm_name.as_deref(),
+        csm => account.csm_name.as_deref().map(|n| clip(n, 40)),
         csm_href => link(super::csm::href(account.csm_id.as_deref())),
-        segment => account.segment.as_deref(),
-        plan => account.plan.as_deref(),
+        segment => account.segment.as_deref().map(|s| clip(s, 30)),
+        plan => account.plan.as_deref().map(|p| clip(p, 30)),
         arr => account.arr,
         score => account.health.as_ref().map(|h| h.score),
         band => account.health.as_ref().map(|h| humanise(&h.band)),
@@ -32,8 +35,8 @@ pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Val
         risk => account.risk.as_ref().map(|r| r.probability),
         decile => account.risk.as_ref().and_then(|r| r.decile),
         attention => account.attention,
-        reason => reason(view, account),
-        action => action.map(|a| a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play))),
+        reason => reason(view, account).map(|r| clip(&r, 120)),
+        action => action.map(|a| clip(&a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play)), 80)),
         due => iso_opt(action.and_then(|a| a.due)),
         renewal => iso_opt(account.renewal),
         renews_in => account.renewal.map(|r| (r - view.night.as_of).num_days()),
