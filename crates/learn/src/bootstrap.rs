@@ -28,7 +28,8 @@ pub struct Uncertainty {
     pub auc: Interval,
     /// Observed events divided by expected ones: 1 when probabilities are right on the whole.
     pub calibration_ratio: Interval,
-    /// Slope of a logistic recalibration: 1 when probabilities spread as they should, less when they are too extreme.
+    /// Slope of a logistic recalibration: 1 when probabilities spread as they should, less when they are too extreme. Its
+    /// interval comes from the account-clustered sandwich variance: refitting it in every sample would cost more and say the same.
     pub calibration_slope: Interval,
 }
 
@@ -63,7 +64,7 @@ pub fn uncertainty(margins: &[f64], probabilities: &[f64], events: &[bool], acco
         })
         .collect();
     let whole = figures(&rows, &vec![1.0; distinct.len()])?;
-    let mut samples: Vec<[f64; 3]> = (0..u64::from(draws.samples))
+    let mut samples: Vec<[f64; 2]> = (0..u64::from(draws.samples))
         .into_par_iter()
         .filter_map(|sample| {
             let mut rng = ChaCha8Rng::seed_from_u64(draws.seed);
@@ -84,7 +85,7 @@ pub fn uncertainty(margins: &[f64], probabilities: &[f64], events: &[bool], acco
         };
         Interval { value: whole[which], low: pick(tail), high: pick(1.0 - tail) }
     };
-    Some(Uncertainty { auc: interval(0), calibration_ratio: interval(1), calibration_slope: interval(2) })
+    Some(Uncertainty { auc: interval(0), calibration_ratio: interval(1), calibration_slope: slope(&rows, distinct.len(), draws.confidence) })
 }
 
 struct Row {
@@ -95,8 +96,8 @@ struct Row {
     event: bool,
 }
 
-/// AUC, calibration ratio and calibration slope of rows in falling order of margin, weighted by account.
-fn figures(rows: &[Row], weights: &[f64]) -> Option<[f64; 3]> {
+/// AUC and calibration ratio of rows in falling order of margin, weighted by account.
+fn figures(rows: &[Row], weights: &[f64]) -> Option<[f64; 2]> {
     let (mut positives, mut negatives, mut wins, mut expected) = (0.0, 0.0, 0.0, 0.0);
     for group in rows.chunk_by(|a, b| a.margin == b.margin) {
         let (mut hits, mut misses) = (0.0, 0.0);
@@ -116,23 +117,19 @@ fn figures(rows: &[Row], weights: &[f64]) -> Option<[f64; 3]> {
     if positives == 0.0 || negatives == 0.0 || expected <= 0.0 {
         return None;
     }
-    Some([wins / (positives * negatives), positives / expected, slope(rows, weights)])
+    Some([wins / (positives * negatives), positives / expected])
 }
 
-/// The slope `b` of `logit P(event) = a + b · logit(probability)`, by Newton's method with a weak pull towards 1.
-fn slope(rows: &[Row], weights: &[f64]) -> f64 {
-    const PULL: f64 = 1e-3;
+/// The slope `b` of `logit P(event) = a + b · logit(probability)`, by Newton's method.
+fn slope(rows: &[Row], accounts: usize, confidence: f64) -> Interval {
     let (mut a, mut b) = (0.0, 1.0);
-    for _ in 0..25 {
-        let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, -PULL * (b - 1.0), 1e-9, 0.0, PULL);
+    let mut inverse = [0.0; 3];
+    for _ in 0..50 {
+        let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
         for row in rows {
-            let weight = weights[row.account];
-            if weight == 0.0 {
-                continue;
-            }
             let p = sigmoid(a + b * row.logit);
-            let residual = weight * (if row.event { 1.0 } else { 0.0 } - p);
-            let curvature = weight * p * (1.0 - p);
+            let residual = if row.event { 1.0 } else { 0.0 } - p;
+            let curvature = p * (1.0 - p);
             ga += residual;
             gb += residual * row.logit;
             haa += curvature;
@@ -143,14 +140,31 @@ fn slope(rows: &[Row], weights: &[f64]) -> f64 {
         if determinant <= 0.0 {
             break;
         }
-        let (da, db) = ((hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant);
-        a += da.clamp(-2.0, 2.0);
-        b += db.clamp(-2.0, 2.0);
-        if da.abs() + db.abs() < 1e-8 {
+        inverse = [hbb / determinant, -hab / determinant, haa / determinant];
+        let (da, db) = (inverse[0] * ga + inverse[1] * gb, inverse[1] * ga + inverse[2] * gb);
+        // Short steps: far from the minimum the curvature promises too much.
+        let length = (da * da + db * db).sqrt().max(1.0);
+        a += da / length;
+        b += db / length;
+        if da.abs() + db.abs() < 1e-9 {
             break;
         }
     }
-    b
+    // Each account's score for b, through the inverse Hessian: the spread of their sum is the spread of b.
+    let mut influence = vec![0.0; accounts];
+    for row in rows {
+        let residual = if row.event { 1.0 } else { 0.0 } - sigmoid(a + b * row.logit);
+        influence[row.account] += (inverse[1] + inverse[2] * row.logit) * residual;
+    }
+    let error = influence.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let z = normal_quantile(0.5 + confidence / 2.0);
+    Interval { value: b, low: b - z * error, high: b + z * error }
+}
+
+/// The standard normal distribution's quantile for probabilities above one half (Abramowitz and Stegun 26.2.23, error below 5e-4).
+fn normal_quantile(p: f64) -> f64 {
+    let t = (-2.0 * (1.0 - p).ln()).sqrt();
+    t - (2.515_517 + 0.802_853 * t + 0.010_328 * t * t) / (1.0 + 1.432_788 * t + 0.189_269 * t * t + 0.001_308 * t * t * t)
 }
 
 #[cfg(test)]
