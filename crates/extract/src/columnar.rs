@@ -1,0 +1,191 @@
+//! Parquet files: columns are cast to the declared types; a value that its type can't hold rejects its row.
+
+use crate::convert::{ColumnPlan, Problems, arrow_type};
+use crate::cursor::row_hash;
+use crate::error::{Error, Result};
+use crate::files::{InputFile, Place, read_error};
+use crate::parse::{Counted, FileContext, Parsed, Rows, finish, no_column};
+use crate::plan::StreamPlan;
+use crate::reject::{Reason, Rejected, shown};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, new_null_array};
+use arrow::compute::kernels::cmp::not_distinct;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bytes::Bytes;
+use cscopilot_spec::source::ColumnType;
+use object_store::GetOptions;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::ChunkReader;
+
+const BATCH_ROWS: usize = 64 * 1024;
+
+/// Reads one file, handing each batch to `send`, which says whether to go on.
+pub(crate) fn read(
+    plan: &StreamPlan,
+    file: &InputFile,
+    index: usize,
+    context: &FileContext,
+    runtime: &tokio::runtime::Handle,
+    mut send: impl FnMut(Parsed) -> bool,
+) -> Result<()> {
+    match &file.place {
+        Place::Local { path, .. } => {
+            let open = std::fs::File::open(path).map_err(|e| read_error(&file.key, &e))?;
+            batches(plan, file, index, context, open, &mut send)
+        }
+        Place::Object { store, meta } => {
+            let options = GetOptions { if_match: meta.e_tag.clone(), ..GetOptions::default() };
+            let bytes: Bytes = runtime
+                .block_on(async { store.get_opts(&meta.location, options).await?.bytes().await })
+                .map_err(|e| read_error(&file.key, &e))?;
+            batches(plan, file, index, context, bytes, &mut send)
+        }
+    }
+}
+
+fn batches(
+    plan: &StreamPlan,
+    file: &InputFile,
+    index: usize,
+    context: &FileContext,
+    input: impl ChunkReader + 'static,
+    send: &mut impl FnMut(Parsed) -> bool,
+) -> Result<()> {
+    let bad = |reason: String| Error::Parquet { path: file.key.clone(), reason };
+    let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(|e| bad(e.to_string()))?;
+    let wanted = bind(plan, &file.key, builder.schema())?;
+    let roots: Vec<usize> = wanted.iter().flatten().copied().collect();
+    let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
+    let reader: ParquetRecordBatchReader =
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|e| bad(e.to_string()))?;
+    let mut first_row: u64 = 1;
+    for batch in reader {
+        let batch = batch.map_err(|e| bad(e.to_string()))?;
+        let rows = batch.num_rows() as u64;
+        let parsed = convert(plan, index, context, &batch, first_row)?;
+        first_row += rows;
+        if !send(parsed) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Column by column its index in the file.
+fn bind(plan: &StreamPlan, key: &str, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
+    let found: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    plan.columns
+        .iter()
+        .map(|column| match schema.index_of(&column.from) {
+            Ok(index) => Ok(Some(index)),
+            Err(_) if column.optional => Ok(None),
+            Err(_) => Err(no_column(key, &column.from, &found)),
+        })
+        .collect()
+}
+
+fn convert(plan: &StreamPlan, index: usize, context: &FileContext, batch: &RecordBatch, first_row: u64) -> Result<Parsed> {
+    let rows = batch.num_rows();
+    let mut problems = Problems::new(rows);
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(plan.schema.fields().len());
+    let mut present = Vec::with_capacity(plan.columns.len());
+    for column in &plan.columns {
+        let input = batch.column_by_name(&column.from);
+        present.push(input.is_some());
+        let array = match input {
+            Some(array) => cast(column, array, &mut problems)?,
+            None => new_null_array(&arrow_type(column.kind), rows),
+        };
+        if column.needs_value && array.null_count() > 0 {
+            for row in (0..rows).filter(|row| array.is_null(*row)) {
+                problems.add(row, Reason::MissingValue, Some(&column.name), format!("`{}` has no value", column.name));
+            }
+        }
+        columns.push(array);
+    }
+    let text = RowText::new(batch)?;
+    let mut rejected: Vec<Rejected> = problems
+        .list
+        .iter()
+        .map(|problem| {
+            let line = first_row + problem.row as u64;
+            let mut row = Rejected::new(problem.reason, problem.detail.clone(), text.of(problem.row).as_bytes(), line, 0);
+            row.column = problem.column.clone();
+            row
+        })
+        .collect();
+    rejected.sort_by_key(|r| r.line);
+    let first = i64::try_from(first_row).unwrap_or(i64::MAX);
+    let lines = Int64Array::from_iter_values((0..).map(|n| first + n).take(rows));
+    let counted = Counted { records: rows as u64, rejected, present };
+    let rows = Rows { columns, lines, bad: problems.bad };
+    finish(plan, context, index, rows, |row| row_hash(text.of(row).as_bytes()), counted)
+}
+
+fn cast(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problems) -> Result<ArrayRef> {
+    let target = arrow_type(column.kind);
+    if *array.data_type() == target {
+        return Ok(std::sync::Arc::clone(array));
+    }
+    // Instants without a zone are in the column's zone, or in UTC.
+    let local;
+    let mut source = array;
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    if let (DataType::Timestamp(unit, None), ColumnType::Timestamp) = (array.data_type(), column.kind) {
+        let zone = column.zone.map_or_else(|| "UTC".to_owned(), |z| z.to_string());
+        local = cast_with_options(array, &DataType::Timestamp(*unit, Some(zone.into())), &options)?;
+        source = &local;
+    }
+    let cast = cast_with_options(source, &target, &options)?;
+    let exact = if column.round { None } else { exact(source, &cast)? };
+    let formatter = ArrayFormatter::try_new(array.as_ref(), &FormatOptions::default())?;
+    for row in 0..array.len() {
+        if !array.is_null(row) && (cast.is_null(row) || exact.as_ref().is_some_and(|e| !e.value(row))) {
+            let value = formatter.value(row).to_string();
+            problems.add(
+                row,
+                Reason::BadValue,
+                Some(&column.name),
+                format!("{} is no {} (the file has {})", shown(value.as_bytes()), column.kind, array.data_type()),
+            );
+        }
+    }
+    Ok(cast)
+}
+
+/// For casts that cut off what doesn't fit (a fraction, a time of day): row by row whether nothing was cut.
+fn exact(source: &ArrayRef, cast: &ArrayRef) -> Result<Option<BooleanArray>> {
+    let may_cut = match (source.data_type(), cast.data_type()) {
+        (from, DataType::Int64) => from.is_floating() || from.is_decimal(),
+        (DataType::Decimal128(_, from) | DataType::Decimal256(_, from), DataType::Decimal128(_, to)) => from > to,
+        (DataType::Timestamp(_, _), DataType::Date32) => true,
+        _ => false,
+    };
+    if !may_cut {
+        return Ok(None);
+    }
+    let back = cast_with_options(cast, source.data_type(), &CastOptions { safe: true, ..CastOptions::default() })?;
+    Ok(Some(not_distinct(source, &back)?))
+}
+
+/// Rows as text, for the table of rejected ones.
+struct RowText<'a> {
+    columns: Vec<(&'a str, ArrayFormatter<'a>)>,
+}
+
+impl<'a> RowText<'a> {
+    fn new(batch: &'a RecordBatch) -> Result<Self> {
+        const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_null("null");
+        let mut columns = Vec::new();
+        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            columns.push((field.name().as_str(), ArrayFormatter::try_new(array.as_ref(), &OPTIONS)?));
+        }
+        Ok(Self { columns })
+    }
+
+    fn of(&self, row: usize) -> String {
+        let parts: Vec<String> = self.columns.iter().map(|(name, f)| format!("{name}={}", f.value(row))).collect();
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,124 @@
+//! What a read says about the data's quality: checks for `ops.data_quality`, warnings, and the error of too many rejected rows.
+
+use crate::error::Error;
+use crate::plan::StreamPlan;
+use crate::reject::Tally;
+use cscopilot_lake::step::{CheckResult, CheckSeverity, CheckStatus, Outcome};
+
+/// The figures of one read.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// Records met, sound or not.
+    pub(crate) records: u64,
+    /// Sound and new ones.
+    pub(crate) rows: u64,
+    /// Sound ones that were read before.
+    pub(crate) known: u64,
+    /// Rows that came late, below the cursor of their file.
+    pub(crate) late: u64,
+    pub(crate) repeated_keys: u64,
+    pub(crate) files: u64,
+    pub(crate) tally: Tally,
+    /// Column by column whether any record had it.
+    pub(crate) present: Vec<bool>,
+}
+
+impl Totals {
+    /// Rejected rows as a percentage of all.
+    pub(crate) fn rejected_pct(&self) -> f64 {
+        if self.records == 0 {
+            return 0.0;
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let pct = self.tally.total() as f64 * 100.0 / self.records as f64;
+        pct
+    }
+}
+
+/// The checks of a read: rejected rows by reason, and repeated keys where the stream has a key.
+pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
+    let subject = plan.table.to_string();
+    let check = |check: String, failing: u64, total: u64, detail: Option<String>, sample: Option<String>| CheckResult {
+        subject: subject.clone(),
+        check,
+        severity: CheckSeverity::Warn,
+        status: if failing == 0 { CheckStatus::Passed } else { CheckStatus::Warned },
+        failing_rows: failing,
+        total_rows: total,
+        detail,
+        sample,
+    };
+    let mut all = vec![check(
+        "rejected_rows".to_owned(),
+        totals.tally.total(),
+        totals.records,
+        (totals.tally.total() > 0).then(|| format!("rows that could not be read; they stand in {}", plan.rejected)),
+        None,
+    )];
+    for (reason, group) in totals.tally.groups() {
+        all.push(check(format!("rejected_{reason}"), group.rows, totals.records, None, Some(group.examples.join("\n"))));
+    }
+    if !plan.primary_key.is_empty() {
+        let detail = (totals.repeated_keys > 0).then(|| {
+            format!("rows that repeat the key ({}) of another row of the same read; the raw table keeps them all", key_names(plan))
+        });
+        all.push(check(format!("duplicate_keys({})", key_names(plan)), totals.repeated_keys, totals.rows, detail, None));
+    }
+    if totals.late > 0 {
+        let detail = "rows that appeared in a file below the cursor it was read up to; they were left out".to_owned();
+        all.push(check("late_rows".to_owned(), totals.late, totals.records, Some(detail), None));
+    }
+    all
+}
+
+fn key_names(plan: &StreamPlan) -> String {
+    let names: Vec<&str> = plan.primary_key.iter().map(|column| plan.columns[*column].name.as_ref()).collect();
+    names.join(", ")
+}
+
+/// Adds what a person should know.
+pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome) {
+    let table = &plan.table;
+    if totals.tally.total() > 0 {
+        outcome.warn(
+            "EXT020",
+            format!("{} of {} rows of {table} were rejected: {}", totals.tally.total(), totals.records, summary(&totals.tally)),
+        );
+    }
+    if totals.repeated_keys > 0 {
+        outcome.warn("EXT021", format!("{} rows of {table} repeat the key ({}) of another row", totals.repeated_keys, key_names(plan)));
+    }
+    if totals.late > 0 {
+        outcome.warn("EXT022", format!("{} rows of {table} came below the cursor of their file and were left out", totals.late));
+    }
+    if totals.records > totals.tally.total() {
+        for (column, _) in plan.columns.iter().zip(&totals.present).filter(|(column, present)| !**present && !column.optional) {
+            outcome.warn("EXT023", format!("no row of {table} has `{}`, so the column `{}` is NULL everywhere", column.from, column.name));
+        }
+    }
+}
+
+/// The error of a stream that is given up.
+pub(crate) fn too_many(plan: &StreamPlan, totals: &Totals) -> Error {
+    Error::TooManyRejected {
+        table: plan.table.to_string(),
+        rejected: totals.tally.total(),
+        total: totals.records,
+        pct: totals.rejected_pct(),
+        allowed: plan.max_rejected_pct,
+        summary: summary(&totals.tally),
+    }
+}
+
+/// The reasons, most frequent first, each with an example.
+fn summary(tally: &Tally) -> String {
+    let mut groups: Vec<_> = tally.groups().collect();
+    groups.sort_by(|a, b| b.1.rows.cmp(&a.1.rows).then_with(|| a.0.cmp(&b.0)));
+    let shown: Vec<String> = groups
+        .iter()
+        .take(3)
+        .map(|(name, group)| format!("{} × {name} ({})", group.rows, group.examples.first().map_or("", String::as_str)))
+        .collect();
+    let more = groups.len().saturating_sub(3);
+    if more > 0 { format!("{}; and {more} more reasons", shown.join("; ")) } else { shown.join("; ") }
+}

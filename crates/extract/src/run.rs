@@ -1,0 +1,277 @@
+//! Runs one stream: finds what is new, reads it, publishes rows and state in one commit.
+
+use crate::cursor::{Edge, join};
+use crate::error::{Error, Result};
+use crate::files::{InputFile, Root};
+use crate::keys::KeyCounter;
+use crate::parse::{FileContext, Parsed, Seen};
+use crate::plan::StreamPlan;
+use crate::read::read;
+use crate::reject::{Rejected, RejectedOfFile, Tally, rejected_batch, rejected_schema};
+use crate::report::{Totals, checks, too_many, warnings};
+use crate::state::{FileState, State};
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use chrono::NaiveTime;
+use cscopilot_lake::step::{Outcome, StepContext};
+use cscopilot_lake::{BatchSender, LateState, Mode, TableInfo, Write, channel, stream_of_batches};
+use futures::{StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How much text of rejected rows is kept in memory before the stream is given up.
+const MAX_REJECTED_BYTES: usize = 512 << 20;
+
+/// Reads the new and changed files of a stream into its raw table.
+///
+/// Rows, their cursors and the files' fingerprints are one commit, so a run that dies anywhere neither loses nor repeats rows. Rejected rows
+/// are committed before it: rows are never published without them.
+///
+/// # Errors
+/// Any [`Error`]; nothing of the stream is published then.
+pub async fn run(ctx: &StepContext, source_name: &str, stream_name: &str) -> Result<Outcome> {
+    let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
+    let source = &ctx.project.sources.get(source_name).ok_or_else(no_stream)?.value;
+    let stream = source.streams.get(stream_name).ok_or_else(no_stream)?;
+    let plan = StreamPlan::new(source_name, source, stream_name, stream)?;
+    let table = plan.table.to_string();
+
+    let root = Root::open(&ctx.project, &source.files)?;
+    let found = root.list(&stream.files).await?;
+    if found.is_empty() && !stream.optional {
+        return Err(Error::NoFiles { pattern: stream.files.value.clone(), root: root.shown() });
+    }
+    let stored = ctx.lake.table(&plan.table).await?;
+    check_types(&plan, stored.as_ref())?;
+    let state = State::parse(&table, stored.as_ref().and_then(|t| t.state.as_ref()))?;
+    let all = found.len();
+    let files = state.changed(found);
+    let redeclared = !state.files.is_empty() && state.declaration != plan.declaration && files.len() < all;
+    let mut outcome = if stored.is_some() && files.is_empty() {
+        Outcome { checks: state.checks.clone(), ..Outcome::up_to_date() }
+    } else {
+        Reading { ctx, plan: Arc::new(plan), files: Arc::new(files), state }.run().await?
+    };
+    if redeclared {
+        outcome.warn(
+            "EXT030",
+            format!("the declaration of {table} has changed; files that were read before keep their rows as they are (drop the table to read them anew)"),
+        );
+    }
+    outcome.fact("files_found", all);
+    Ok(outcome)
+}
+
+/// Raw tables are never rewritten, so a column can't change its type.
+fn check_types(plan: &StreamPlan, stored: Option<&TableInfo>) -> Result<()> {
+    let Some(stored) = stored else { return Ok(()) };
+    for field in plan.schema.fields() {
+        let Ok(old) = stored.schema.field_with_name(field.name()) else { continue };
+        if !same_type(old.data_type(), field.data_type()) {
+            return Err(Error::TypeChanged {
+                table: plan.table.to_string(),
+                column: field.name().clone(),
+                stored: old.data_type().to_string(),
+                declared: field.data_type().to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn same_type(stored: &DataType, declared: &DataType) -> bool {
+    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    stored == declared || text(stored) && text(declared)
+}
+
+struct Reading<'a> {
+    ctx: &'a StepContext,
+    plan: Arc<StreamPlan>,
+    files: Arc<Vec<InputFile>>,
+    state: State,
+}
+
+/// What one file gave.
+#[derive(Debug, Default)]
+struct FileResult {
+    rows: u64,
+    known: u64,
+    edge: Option<Edge>,
+    rejected: Vec<Rejected>,
+}
+
+impl Reading<'_> {
+    async fn run(self) -> Result<Outcome> {
+        let contexts = Arc::new(self.contexts());
+        let (sender, data) = channel(Arc::clone(&self.plan.schema), 2);
+        let late = LateState::new();
+        let write = Write::new(self.plan.table.clone(), Mode::Append, data, self.ctx.txn()).with_late_state(late.clone());
+        // A task of its own, so that encoding on one core doesn't hold up parsing on the others.
+        let lake = self.ctx.lake.clone();
+        let commit = tokio::spawn(async move { lake.commit(write).await });
+        let driven = self.drive(contexts, sender, &late).await;
+        let committed = commit.await.map_err(|e| Error::Task(e.to_string()))?;
+        // The reader's own error says more than the commit that failed with it.
+        let totals = driven?;
+        let committed = committed?;
+        let mut outcome = match totals {
+            Some(totals) => self.outcome(&totals),
+            // The same run had committed before it died: its rows are there.
+            None => Outcome { rows_in: committed.rows, ..Outcome::default() },
+        };
+        outcome.rows_out = committed.rows;
+        Ok(outcome)
+    }
+
+    fn contexts(&self) -> Vec<FileContext> {
+        let table = self.plan.table.to_string();
+        let extracted_at_micros = self.ctx.as_of.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        let context = |file: &InputFile| FileContext {
+            key: file.key.clone(),
+            batch: file.batch(&table),
+            seen: self.state.files.get(&file.key).and_then(|known| known.edge.as_ref()).filter(|_| self.plan.cursor.is_some()).map(Seen::new),
+            extracted_at_micros,
+        };
+        self.files.iter().map(context).collect()
+    }
+
+    /// Reads everything and feeds the commit; nothing where the commit turned out to be made already.
+    async fn drive(&self, contexts: Arc<Vec<FileContext>>, sender: BatchSender, late: &LateState) -> Result<Option<Totals>> {
+        match self.feed(&contexts, &sender).await {
+            Ok(Some((totals, state))) => {
+                late.set(state.to_json());
+                sender.finish().await;
+                Ok(Some(totals))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                sender.fail(std::io::Error::other(error.to_string())).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn feed(&self, contexts: &Arc<Vec<FileContext>>, sender: &BatchSender) -> Result<Option<(Totals, State)>> {
+        let plan = &self.plan;
+        let mut results: Vec<FileResult> = self.files.iter().map(|_| FileResult::default()).collect();
+        let mut totals = Totals::new(plan.columns.len());
+        let mut keys = KeyCounter::new();
+        let mut kept_bytes = 0;
+        let threads = self.ctx.project.threads();
+        let mut parsed = read(Arc::clone(plan), Arc::clone(&self.files), Arc::clone(contexts), threads).boxed();
+        while let Some(Parsed { file, batch, records, known, rejected, edge, keys: hashes, present }) = parsed.try_next().await? {
+            self.ctx.progress.rows(records);
+            totals.records += records;
+            totals.rows += batch.num_rows() as u64;
+            totals.known += known;
+            for (seen, now) in totals.present.iter_mut().zip(present) {
+                *seen |= now;
+            }
+            let result = &mut results[file];
+            result.rows += batch.num_rows() as u64 + known;
+            result.known += known;
+            result.edge = join(result.edge.take(), edge);
+            for row in &rejected {
+                totals.tally.add(&contexts[file].key, row);
+                kept_bytes += row.raw.len() + row.detail.len() + size_of::<Rejected>();
+            }
+            result.rejected.extend(rejected);
+            if kept_bytes > MAX_REJECTED_BYTES {
+                return Err(too_many(plan, &totals));
+            }
+            keys.add(&hashes);
+            if batch.num_rows() > 0 && !sender.send(batch).await {
+                return Ok(None);
+            }
+        }
+        if !plan.primary_key.is_empty() {
+            totals.repeated_keys = tokio::task::spawn_blocking(|| keys.repeated()).await.map_err(|e| Error::Task(e.to_string()))?;
+        }
+        if totals.rejected_pct() > plan.max_rejected_pct {
+            return Err(too_many(plan, &totals));
+        }
+        totals.files = results.len() as u64;
+        self.late_rows(&results, &mut totals);
+        self.publish_rejected(contexts, &results).await?;
+        let state = self.next_state(results, &totals);
+        Ok(Some((totals, state)))
+    }
+
+    /// Rows below a file's cursor that weren't there before: the declaration says to leave them, but nobody should be surprised.
+    fn late_rows(&self, results: &[FileResult], totals: &mut Totals) {
+        for (file, result) in self.files.iter().zip(results) {
+            if let Some(before) = self.state.files.get(&file.key) {
+                totals.late += result.known.saturating_sub(before.rows);
+            }
+        }
+    }
+
+    async fn publish_rejected(&self, contexts: &[FileContext], results: &[FileResult]) -> Result<()> {
+        let info = self.ctx.lake.table(&self.plan.rejected).await?;
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        let mut fingerprint = blake3::Hasher::new();
+        for (context, result) in contexts.iter().zip(results) {
+            if !result.rejected.is_empty() {
+                let of = RejectedOfFile { file: &context.key, batch: &context.batch, rows: &result.rejected };
+                batches.push(rejected_batch(&of, context.extracted_at_micros)?);
+                fingerprint.update(context.batch.as_bytes());
+            }
+        }
+        let fingerprint = format!("rejected:{}", &fingerprint.finalize().to_hex()[..32]);
+        // A run that died between this commit and that of the rows is repeated; its rejected rows are there already.
+        let there = info.as_ref().is_some_and(|t| batches.is_empty() || t.fingerprint.as_ref() == Some(&fingerprint));
+        if there {
+            return Ok(());
+        }
+        let write = Write::new(self.plan.rejected.clone(), Mode::Append, stream_of_batches(rejected_schema(), batches), self.ctx.txn())
+            .with_fingerprint(Some(fingerprint));
+        self.ctx.lake.commit(write).await?;
+        Ok(())
+    }
+
+    fn next_state(&self, results: Vec<FileResult>, totals: &Totals) -> State {
+        let read: BTreeMap<String, FileState> = self
+            .files
+            .iter()
+            .zip(results)
+            .map(|(file, result)| {
+                let before = self.state.files.get(&file.key).and_then(|f| f.edge.clone());
+                // A file that lost its newest rows keeps the cursor that it once had.
+                let edge = match (before, result.edge) {
+                    (Some(old), Some(new)) if old.value > new.value => Some(old),
+                    (old, None) => old,
+                    (_, new) => new,
+                };
+                (file.key.clone(), FileState { size: file.size, content: file.content.clone(), rows: result.rows, edge })
+            })
+            .collect();
+        let mut state = self.state.clone();
+        state.declaration.clone_from(&self.plan.declaration);
+        state.files.extend(read);
+        state.checks = checks(&self.plan, totals);
+        state
+    }
+
+    fn outcome(&self, totals: &Totals) -> Outcome {
+        let mut outcome = Outcome {
+            rows_in: totals.records,
+            rows_out: totals.rows,
+            rows_rejected: totals.tally.total(),
+            checks: checks(&self.plan, totals),
+            ..Outcome::default()
+        };
+        warnings(&self.plan, totals, &mut outcome);
+        outcome.fact("files_read", totals.files);
+        outcome.fact("bytes_read", self.files.iter().map(|f| f.size).sum::<u64>());
+        if totals.known > 0 {
+            outcome.fact("rows_read_before", totals.known);
+        }
+        outcome
+    }
+}
+
+impl Totals {
+    fn new(columns: usize) -> Self {
+        Self { present: vec![false; columns], tally: Tally::default(), ..Self::default() }
+    }
+}
