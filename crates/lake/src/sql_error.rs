@@ -1,7 +1,13 @@
 //! SQL that can't be planned: what is wrong, where, and what was meant.
 
+use std::ops::ControlFlow;
+
 use cscopilot_diag::{Coded, suggest};
 use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::ast::{Expr, Spanned, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use crate::TableName;
 
@@ -48,6 +54,12 @@ impl SqlError {
         {
             (found.line, found.column) = (line, column);
         }
+        if found.message.starts_with("cannot coerce ") || found.message.starts_with("cannot infer common ") {
+            if found.line == 0 {
+                (found.line, found.column) = operation(sql, &found.message).unwrap_or_default();
+            }
+            found.help = found.help.or_else(|| Some("cast one side to the type of the other: CAST(… AS …)".to_owned()));
+        }
         found
     }
 
@@ -55,7 +67,7 @@ impl SqlError {
         let root = error.find_root();
         let (line, column) = error
             .diagnostic()
-            .and_then(|d| d.span)
+            .and_then(|d| d.span.or_else(|| d.notes.iter().find_map(|note| note.span)))
             .map(|span| (u32::try_from(span.start.line).unwrap_or(0), u32::try_from(span.start.column).unwrap_or(0)))
             .unwrap_or_default();
         let helped = error.diagnostic().and_then(|d| d.helps.first()).map(|h| tidy(&h.message));
@@ -76,9 +88,10 @@ impl SqlError {
         if let Some(known) = Self::of_statement(sql, &text) {
             return known;
         }
+        // Of the two texts there are, the one about grouping is clearer in the diagnostic, the others in the error.
         let message = match error.diagnostic() {
-            Some(diagnostic) => diagnostic.message.clone().into(),
-            None => root.message(),
+            Some(diagnostic) if diagnostic.message.contains("GROUP BY") => diagnostic.message.clone().into(),
+            _ => root.message(),
         };
         let (message, hint) = match message.split_once("Did you mean '") {
             Some((before, after)) => (tidy(before), after.split('\'').next().map(|name| format!("did you mean `{name}`?"))),
@@ -163,6 +176,28 @@ impl SqlError {
             (self.line, self.column) = place;
         }
         self
+    }
+}
+
+/// The place of the first operation whose operator stands in a message such as `… expression Utf8 + Int64 …`.
+fn operation(sql: &str, message: &str) -> Option<(u32, u32)> {
+    struct Finder<'a> {
+        message: &'a str,
+    }
+    impl Visitor for Finder<'_> {
+        type Break = Location;
+
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Location> {
+            match expr {
+                Expr::BinaryOp { op, .. } if self.message.contains(&format!(" {op} ")) => ControlFlow::Break(expr.span().start),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    let statements = Parser::parse_sql(&GenericDialect {}, sql).ok()?;
+    match statements.visit(&mut Finder { message }) {
+        ControlFlow::Break(at) if at.line > 0 => Some((u32::try_from(at.line).ok()?, u32::try_from(at.column).ok()?)),
+        _ => None,
     }
 }
 
