@@ -2,9 +2,11 @@
 
 use crate::compile::{Model, Models};
 use crate::header;
+use crate::locate::locate;
 use arrow::datatypes::{DataType, SchemaRef};
 use cscopilot_diag::{Diagnostic, Diagnostics, suggest};
 use cscopilot_lake::{Params, TableName, check_sql, storage_schema};
+use datafusion::prelude::SessionContext;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns of tables.
@@ -86,16 +88,34 @@ pub(crate) fn table_help(table: &TableName, known: &Schemas, models: &Models) ->
     })
 }
 
+/// "did you mean" for a function's name.
+fn function_help(message: &str) -> Option<String> {
+    let name = message.strip_prefix("invalid function '")?.strip_suffix('\'')?;
+    let context = SessionContext::new();
+    let state = context.state();
+    let scalar = state.scalar_functions().keys();
+    let known: BTreeSet<&str> =
+        scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys()).map(String::as_str).collect();
+    Some(match suggest::closest(name, known) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => "see DataFusion's list of SQL functions".to_owned(),
+    })
+}
+
+/// Names in messages of DataFusion, quoted as ours are.
+fn in_backticks(message: &str) -> String {
+    if message.matches('\'').count() % 2 == 0 && !message.contains('`') { message.replace('\'', "`") } else { message.to_owned() }
+}
+
 fn check_model(model: &Model, known: &Schemas, params: &Params, out: &mut Diagnostics) -> Option<SchemaRef> {
     let tables: Schemas = model.reads().into_iter().filter_map(|t| known.get(&t).map(|s| (t, s.clone()))).collect();
     let schema = match check_sql(&model.sql, &tables, params) {
         Ok(schema) => schema,
         Err(error) => {
-            out.push(
-                Diagnostic::error("TRF010", error.message.clone())
-                    .at(model.place(error.line, error.column))
-                    .with_help_opt(error.help.clone()),
-            );
+            let (line, column) =
+                if error.line > 0 { (error.line, error.column) } else { locate(&model.sql, &error.message, &tables, params).unwrap_or((1, 0)) };
+            let help = error.help.clone().or_else(|| function_help(&error.message));
+            out.push(Diagnostic::error("TRF010", in_backticks(&error.message)).at(model.place(line, column)).with_help_opt(help.map(|h| in_backticks(&h))));
             return None;
         }
     };

@@ -1,7 +1,7 @@
 //! Running a model's checks over the rows that wait to be published.
 
 use crate::compile::Model;
-use crate::condition::{RESULTING, STAGED, orphans, quoted, quoted_table, repeated_keys, repeated_rows, row_condition};
+use crate::condition::{RESULTING, ROWS_OF_KEY, STAGED, orphans, quoted, quoted_table, repeated_keys, repeated_rows, row_condition};
 use crate::error::Result;
 use crate::rows::cells;
 use arrow::datatypes::SchemaRef;
@@ -121,12 +121,12 @@ impl Checks {
         let names: Vec<&str> = check.columns.iter().map(|c| c.value.as_str()).collect();
         let list = names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
         let sample = if failing > 0 {
-            let sql = format!("{} ORDER BY n DESC, {list} LIMIT {SAMPLES}", repeated_keys(&check.columns, relation));
-            self.show(session, &sql, names.iter().map(|n| (*n).to_owned()).chain(["n".to_owned()]).collect()).await?
+            let sql = format!("{} ORDER BY {ROWS_OF_KEY} DESC, {list} LIMIT {SAMPLES}", repeated_keys(&check.columns, relation));
+            self.show(session, &sql, names.iter().copied().chain([ROWS_OF_KEY]).map(str::to_owned).collect()).await?
         } else {
             None
         };
-        let detail = (failing > 0).then(|| format!("{} of {total} repeat the ({}) of another row", rows(failing), names.join(", ")));
+        let detail = (failing > 0).then(|| format!("{failing} of {} repeating the ({}) of another", rows(total), names.join(", ")));
         Ok(Found { failing, total, detail, sample })
     }
 
@@ -140,7 +140,7 @@ impl Checks {
         let sql = orphans(&relationship.column, &target, column);
         let failing = self.number(session, &format!("SELECT count(*) FROM ({sql}) AS o")).await?;
         let sample = if failing > 0 { self.sample(session, check, &format!("SELECT * FROM ({sql}) AS o")).await? } else { None };
-        let detail = (failing > 0).then(|| format!("{} of {total} have a {} that {table} lacks", rows(failing), *relationship.column));
+        let detail = (failing > 0).then(|| format!("{failing} of {} whose {} is not in {}", rows(total), *relationship.column, *relationship.to));
         Ok(Found { failing, total, detail, sample })
     }
 
@@ -195,7 +195,7 @@ impl Checks {
         let shown: Vec<String> = rows
             .iter()
             .map(|row| {
-                let pairs = columns.iter().zip(row).map(|(name, cell)| format!("{}={}", if name == "n" { "rows" } else { name }, cell.text));
+                let pairs = columns.iter().zip(row).map(|(name, cell)| format!("{}={}", if name == ROWS_OF_KEY { "rows" } else { name }, cell.text));
                 pairs.collect::<Vec<_>>().join(", ")
             })
             .collect();
@@ -230,16 +230,16 @@ fn row_detail(check: &Check, failing: u64, total: u64) -> Option<String> {
         return None;
     }
     let what = match check {
-        Check::NotNull(c) => format!("lack {}", c.columns.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" or ")),
-        Check::AcceptedValues(c) => format!("have another {} than {}", *c.column, c.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        Check::NotNull(c) => format!("without {}", c.columns.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" or ")),
+        Check::AcceptedValues(c) => format!("with another {} than {}", *c.column, c.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         Check::Range(c) => match (&c.min, &c.max) {
-            (Some(min), Some(max)) => format!("have a {} outside {} to {}", *c.column, **min, **max),
-            (Some(min), None) => format!("have a {} below {}", *c.column, **min),
-            (None, Some(max)) => format!("have a {} above {}", *c.column, **max),
+            (Some(min), Some(max)) => format!("with {} outside {} to {}", *c.column, **min, **max),
+            (Some(min), None) => format!("with {} below {}", *c.column, **min),
+            (None, Some(max)) => format!("with {} above {}", *c.column, **max),
             (None, None) => String::new(),
         },
-        Check::Expression(c) => format!("break {}", *c.sql),
+        Check::Expression(c) => format!("that break: {}", c.sql.split_whitespace().collect::<Vec<_>>().join(" ")),
         _ => return None,
     };
-    Some(format!("{} of {total} {what}", rows(failing)))
+    Some(format!("{failing} of {} {what}", rows(total)))
 }

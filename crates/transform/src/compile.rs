@@ -173,12 +173,15 @@ fn known_param(used: &ParamUse, params: &Params, place: Place, out: &mut Diagnos
     if params.get(&used.name).is_some() {
         return true;
     }
-    let known = params.iter().map(|(name, _)| name);
-    out.push(
-        Diagnostic::error("TRF006", format!("there is no parameter `${}`", used.name))
-            .at(place)
-            .with_help_opt(suggest::help(&used.name, known).map(|h| format!("{h}; parameters are declared under `params:` in cscopilot.yaml"))),
-    );
+    let known = || params.iter().map(|(name, _)| name);
+    let help = match suggest::closest(&used.name, known()) {
+        Some(close) => format!("did you mean `${close}`?"),
+        None => {
+            let names: Vec<String> = known().map(|n| format!("${n}")).collect();
+            format!("declare it under `params:` in cscopilot.yaml; known: {}", names.join(", "))
+        }
+    };
+    out.push(Diagnostic::error("TRF006", format!("there is no parameter `${}`", used.name)).at(place).with_help(help));
     false
 }
 

@@ -11,6 +11,9 @@ pub(crate) const STAGED: &str = "staged_rows";
 /// The whole table as it will be once they are.
 pub(crate) const RESULTING: &str = "resulting_rows";
 
+/// The column that counts the rows of a repeated key.
+pub(crate) const ROWS_OF_KEY: &str = "rows_of_key";
+
 /// A name as SQL takes it literally.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -61,14 +64,14 @@ pub(crate) fn row_condition(check: &Check, schema: &Schema) -> Option<String> {
 
 /// Counts rows that repeat a key: all but one of each. Keys with a NULL don't count.
 pub(crate) fn repeated_rows(columns: &[At<String>], relation: &str) -> String {
-    format!("SELECT coalesce(sum(n) - count(*), 0) AS failing FROM ({})", repeated_keys(columns, relation))
+    format!("SELECT coalesce(sum({ROWS_OF_KEY}) - count(*), 0) AS failing FROM ({})", repeated_keys(columns, relation))
 }
 
 /// The keys that stand in more than one row.
 pub(crate) fn repeated_keys(columns: &[At<String>], relation: &str) -> String {
     let list = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
     let present = columns.iter().map(|c| format!("{} IS NOT NULL", quoted(c))).collect::<Vec<_>>().join(" AND ");
-    format!("SELECT {list}, count(*) AS n FROM {relation} WHERE {present} GROUP BY {list} HAVING count(*) > 1")
+    format!("SELECT {list}, count(*) AS {ROWS_OF_KEY} FROM {relation} WHERE {present} GROUP BY {list} HAVING count(*) > 1")
 }
 
 /// The rows whose value the other table lacks.

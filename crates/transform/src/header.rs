@@ -3,6 +3,7 @@
 use crate::check::{Schemas, table_help};
 use crate::compile::{Model, Models};
 use crate::condition::{STAGED, is_text};
+use crate::parse::parse_condition;
 use arrow::array::{Array, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cscopilot_diag::{Diagnostics, suggest};
@@ -225,6 +226,11 @@ impl Scope<'_> {
     }
 
     fn expression(&self, sql: &At<String>, out: &mut Diagnostics) {
+        // What the parser refuses, and unknown parameters, were shown when the file was compiled.
+        match parse_condition(sql) {
+            Ok(parsed) if parsed.params.iter().all(|p| self.params.get(&p.name).is_some()) => {}
+            _ => return,
+        }
         let tables: Schemas = [(self.model.table.clone(), Arc::clone(self.schema))].into();
         let query = format!("SELECT ({}\n) AS ok FROM {} AS {STAGED}", **sql, self.model.table);
         match check_sql(&query, &tables, self.params) {

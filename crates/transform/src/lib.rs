@@ -19,6 +19,7 @@ mod graph;
 mod header;
 mod incremental;
 mod lineage;
+mod locate;
 mod parse;
 mod project;
 mod publish;

@@ -7,7 +7,7 @@ use cscopilot_lake::TableName;
 use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Span;
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, Tokenizer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -50,17 +50,17 @@ pub(crate) struct Parsed {
 
 /// Parses a text that must be exactly one query.
 pub(crate) fn parse_query(sql: &str) -> Result<Parsed, Problem> {
-    let statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|e| syntax_problem(&e.to_string()))?;
+    let statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|e| syntax_problem(sql, &e.to_string()))?;
     let mut statements = statements.into_iter();
     let query = match statements.next() {
         Some(Statement::Query(query)) => query,
-        Some(other) => {
-            let (line, column) = start(other.span());
+        Some(_) => {
+            let (line, column) = first_word(sql);
             return Err(Problem {
                 code: "TRF002",
                 message: "a model must be a query".to_owned(),
-                line: line.max(1),
-                column: column.max(1),
+                line,
+                column,
                 help: Some("write a SELECT (or WITH … SELECT); the header says how its rows are stored".to_owned()),
             });
         }
@@ -89,10 +89,10 @@ pub(crate) fn parse_query(sql: &str) -> Result<Parsed, Problem> {
 
 /// Parses a condition such as `end_date >= start_date` and says which parameters and tables it uses.
 pub(crate) fn parse_condition(sql: &str) -> Result<Parsed, Problem> {
-    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql).map_err(|e| syntax_problem(&e.to_string()))?;
-    let expr: Expr = parser.parse_expr().map_err(|e| syntax_problem(&e.to_string()))?;
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql).map_err(|e| syntax_problem(sql, &e.to_string()))?;
+    let expr: Expr = parser.parse_expr().map_err(|e| syntax_problem(sql, &e.to_string()))?;
     let next = parser.peek_token();
-    if next.token != datafusion::sql::sqlparser::tokenizer::Token::EOF {
+    if next.token != Token::EOF {
         return Err(Problem {
             code: "TRF001",
             message: format!("unexpected `{}` after the expression", next.token),
@@ -119,7 +119,7 @@ fn collect(node: &impl Visit, ordered: bool) -> Result<Parsed, Problem> {
 }
 
 /// The parser's message without its position, and the position.
-fn syntax_problem(message: &str) -> Problem {
+fn syntax_problem(sql: &str, message: &str) -> Problem {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let (text, line, column) = match message.rfind(" at Line: ") {
         Some(at) => {
@@ -128,6 +128,7 @@ fn syntax_problem(message: &str) -> Problem {
         }
         None => (message, 0, 0),
     };
+    let (line, column) = if line == 0 { end_of(sql) } else { (line, column) };
     let text = text.trim();
     let message = match text.strip_prefix("Expected: ").and_then(|t| t.split_once(", found: ")) {
         Some((expected, "EOF")) => format!("the SQL ends where {expected} should follow"),
@@ -135,6 +136,19 @@ fn syntax_problem(message: &str) -> Problem {
         None => lower_first(text),
     };
     Problem { code: "TRF001", message, line, column, help: None }
+}
+
+/// The place of the last character that is not blank.
+fn end_of(sql: &str) -> (u32, u32) {
+    let text = sql.trim_end();
+    let number = |n: usize| u32::try_from(n.max(1)).unwrap_or(1);
+    (number(text.lines().count()), number(text.lines().last().map_or(0, |l| l.chars().count())))
+}
+
+/// Where the SQL begins, comments aside.
+fn first_word(sql: &str) -> (u32, u32) {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap_or_default();
+    tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).map_or((1, 1), |t| start(t.span))
 }
 
 fn lower_first(text: &str) -> String {

@@ -70,7 +70,9 @@ impl World {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "cscopilot.yaml", "version: 1\nname: test\nlake: lake\nparams:\n  least: 3\n");
-        let lake = Lake::open("memory://transform-tests", LakeOptions::default()).await.unwrap();
+        static WORLDS: AtomicU64 = AtomicU64::new(0);
+        let name = format!("memory://transform-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let lake = Lake::open(&name, LakeOptions::default()).await.unwrap();
         Self { folder, lake, runs: AtomicU64::new(0) }
     }
 
