@@ -14,11 +14,11 @@ pub enum Error {
     #[error(transparent)]
     Lake(#[from] cscopilot_lake::Error),
     /// A table that has to be there is not.
-    #[error("there is no table `{table}`, which {needed_by} reads")]
+    #[error("there is no table `{table}`, which {needed_by}")]
     NoTable {
         /// The table.
         table: TableName,
-        /// What reads it.
+        /// Who needs it: `the scorecard reads`.
         needed_by: &'static str,
     },
     /// A table has no rows of tonight; going on would resolve every alert.

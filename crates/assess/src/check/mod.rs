@@ -166,7 +166,11 @@ fn check_expressions<T>(file: &Loaded<T>, all: &[Expression<'_>], schema: &Schem
                 Err(error) => {
                     // The expression begins on the second line of the query.
                     let line = error.line.saturating_sub(1);
-                    out.push(at(file, expression, line, error.column, "ASM021", error.message).with_help_opt(error.help));
+                    let (message, help) = match error.message.contains("GROUP BY") {
+                        true => ("an aggregate has no place here".to_owned(), Some("an expression sees one row; aggregate in the SQL model and use its column".to_owned())),
+                        false => (error.message, error.help),
+                    };
+                    out.push(at(file, expression, line, error.column, "ASM021", message).with_help_opt(help));
                 }
             }
         }
@@ -193,6 +197,10 @@ fn check_type<T>(file: &Loaded<T>, expression: &Expression<'_>, found: &DataType
             Wanted::Value => "take one element of it",
         };
         out.push(at(file, expression, 0, 0, "ASM022", message).with_help(help));
+    } else if found.is_integer() && expression.at.contains('/') {
+        let mut warning = at(file, expression, 0, 0, "ASM026", "both sides of the division are whole numbers, so the fraction is dropped".to_owned());
+        warning.severity = cscopilot_diag::Severity::Warning;
+        out.push(warning.with_help("write `1.0 * x / y` for the exact ratio"));
     }
 }
 

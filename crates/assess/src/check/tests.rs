@@ -46,7 +46,7 @@ groups:
   all:
     weight: 100
     measures:
-      logins: {label: Logins, weight: 100, value: logins / 7, better: higher, score: {linear: {red: 0, green: 9}}}
+      logins: {label: Logins, weight: 100, value: 1.0 * logins / 7, better: higher, score: {linear: {red: 0, green: 9}}}
 ";
 const ALERTS: &str = "version: 1
 rules:
@@ -83,11 +83,12 @@ fn a_right_project_has_no_errors() {
 #[test]
 fn expressions_are_checked_at_their_place_in_the_file() {
     let found = |card: &str, alerts: &str, offers: &str, plays: &str| errors(&all(card, alerts, offers, plays), &schemas());
-    insta::assert_snapshot!("measure_column", found(&CARD.replace("logins / 7", "login / 7"), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_type", found(&CARD.replace("logins / 7", "segment"), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_aggregate", found(&CARD.replace("logins / 7", "sum(logins)"), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_clock", found(&CARD.replace("logins / 7", "logins / date_part('day', now())"), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_as_of", found(&CARD.replace("logins / 7", "date_part('day', $as_of)"), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_column", found(&CARD.replace("1.0 * logins / 7", "login / 7"), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_division", found(&CARD.replace("1.0 * logins / 7", "logins / 7"), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_type", found(&CARD.replace("1.0 * logins / 7", "segment"), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_aggregate", found(&CARD.replace("1.0 * logins / 7", "sum(logins)"), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_clock", found(&CARD.replace("1.0 * logins / 7", "\"logins / date_part('day', now())\""), ALERTS, OFFERS, PLAYS));
+    insta::assert_snapshot!("measure_as_of", found(&CARD.replace("1.0 * logins / 7", "\"date_part('day', $as_of)\""), ALERTS, OFFERS, PLAYS));
     insta::assert_snapshot!("condition_type", found(CARD, &ALERTS.replace("health_score < 40 and days_to_renewal < 90", "health_score"), OFFERS, PLAYS));
     insta::assert_snapshot!("condition_column", found(CARD, &ALERTS.replace("days_to_renewal < 90", "days_to_renewl < 90"), OFFERS, PLAYS));
     insta::assert_snapshot!("condition_syntax", found(CARD, &ALERTS.replace("health_score < 40 and", "health_score < 40 und"), OFFERS, PLAYS));

@@ -36,7 +36,7 @@ pub async fn run_health(ctx: &StepContext) -> Result<Outcome> {
     let Some(card) = scorecard(&ctx.project) else { return Ok(Outcome::up_to_date()) };
     let features: TableName = card.value.from.parse()?;
     if ctx.lake.table(&features).await?.is_none() {
-        return Err(Error::NoTable { table: features, needed_by: "the scorecard" });
+        return Err(Error::NoTable { table: features, needed_by: "the scorecard reads" });
     }
     let there = dates(ctx, &features).await?;
     if !there.contains_key(&ctx.as_of) {

@@ -17,7 +17,7 @@ groups:
     label: Adoption
     weight: 60
     measures:
-      logins: {label: Logins, unit: logins, weight: 40, value: logins / nullif(seats, 0), better: higher, score: {linear: {red: 1, green: 5}}}
+      logins: {label: Logins, unit: logins, weight: 40, value: 'logins / nullif(seats, 0)', better: higher, score: {linear: {red: 1, green: 5}}}
       trend: {label: Trend, weight: 20, value: trend, better: higher, score: {points: [{value: -1, score: 0}, {value: 0, score: 60}, {value: 1, score: 100}]}}
   support:
     weight: 40
@@ -35,7 +35,7 @@ groups:
 /// Features of these accounts on a date: account, segment, tenure, logins, seats, trend, tickets.
 async fn features(lake: &Lake, rows: &str) {
     let sql = format!(
-        "SELECT account_id, CAST(d AS DATE) AS as_of, segment, tenure_days, CAST(logins AS DOUBLE) AS logins, seats, CAST(trend AS DOUBLE) AS trend, \
+        "SELECT account_id, CAST(d AS DATE) AS as_of, CAST(segment AS VARCHAR) AS segment, CAST(tenure_days AS INT) AS tenure_days, CAST(logins AS DOUBLE) AS logins, CAST(seats AS INT) AS seats, CAST(trend AS DOUBLE) AS trend, \
          CAST(tickets AS BIGINT) AS tickets FROM (VALUES {rows}) t(account_id, d, segment, tenure_days, logins, seats, trend, tickets)"
     );
     put(lake, "features.account_features", &sql).await;

@@ -56,7 +56,7 @@ impl Row {
     /// # Errors
     /// Where `marts.account_scores` lacks its key columns or they have other types.
     pub fn new(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> Result<Self> {
-        let scores = schemas.get(&account_scores()).ok_or(Error::NoTable { table: account_scores(), needed_by: "rules over accounts" })?;
+        let scores = schemas.get(&account_scores()).ok_or(Error::NoTable { table: account_scores(), needed_by: "alerts, opportunities and plays read" })?;
         for (key, expected) in [("account_id", "text"), ("as_of", "a date")] {
             let problem = match scores.column_with_name(key).map(|(_, f)| f.data_type()) {
                 None => Some(format!("there is no column `{key}`")),

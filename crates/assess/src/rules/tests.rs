@@ -6,7 +6,6 @@ use cscopilot_lake::step::StepContext;
 const ALERTS: &str = "version: 1
 rules:
   unhealthy: {title: Health is low, severity: high, when: health_score < 40, message: 'Health {health_score:int}'}
-  falling: {title: Falling, severity: low, when: health_score < health_score_28d_ago, message: 'was {health_score_28d_ago:int}'}
 ";
 const OFFERS: &str = "version: 1
 kinds:
@@ -135,7 +134,8 @@ async fn a_repeated_night_without_opportunities_removes_them() {
 
 #[tokio::test]
 async fn the_row_knows_the_health_of_four_weeks_ago() {
-    let project = project(&[("configs/scorecards/h.yaml", SCORECARD), files()[0]]);
+    let falling = format!("{ALERTS}  falling: {{title: Falling, severity: low, when: health_score < health_score_28d_ago, message: 'was {{health_score_28d_ago:int}}'}}\n");
+    let project = project(&[("configs/scorecards/h.yaml", SCORECARD), ("configs/alerts/a.yaml", &falling)]);
     let lake = lake().await;
     let ctx = night(&project, &lake, "2025-02-01");
     tables(&ctx, ROWS).await;
