@@ -189,7 +189,11 @@ impl Loaded<SqlModel> {
         let first = |list: &[At<String>]| list.first().map(|a| (a.line, a.column));
         if kind != Materialization::Incremental {
             refuse(header.on.as_ref().map(|a| (a.line, a.column)), "on", "`materialized: incremental`");
-            refuse(first(&header.unique_key), "unique_key", "`materialized: incremental`; to check that keys are unique use `checks: [{unique: […]}]`");
+            refuse(
+                first(&header.unique_key),
+                "unique_key",
+                "`materialized: incremental`; to check that keys are unique use `checks: [{unique: […]}]`",
+            );
             refuse(header.lookback.as_ref().map(|a| (a.line, a.column)), "lookback", "`materialized: incremental` and `partition_by`");
         }
         if kind == Materialization::View {
@@ -218,10 +222,10 @@ impl Loaded<SqlModel> {
             );
         }
         match (header.partition_by.is_empty(), header.unique_key.first()) {
-            (true, None) => out.push(
-                self.header_error("SQL005", at, "an incremental table needs `partition_by` or `unique_key`")
-                    .with_help("`partition_by` computes the driver's partitions that are missing, `unique_key` merges its new rows by key"),
-            ),
+            (true, None) => out
+                .push(self.header_error("SQL005", at, "an incremental table needs `partition_by` or `unique_key`").with_help(
+                    "`partition_by` computes the driver's partitions that are missing, `unique_key` merges its new rows by key",
+                )),
             (false, Some(key)) => out.push(
                 self.header_error("SQL005", key, "`partition_by` and `unique_key` don't go together in an incremental table")
                     .with_help("keep the one by which new data is found"),

@@ -86,16 +86,12 @@ impl Component for SqlTests {
             }
             if !is_table_name(&test.table) {
                 out.push(
-                    loaded
-                        .error("SQL006", &test.table, format!("`{}` is not a table name", *test.table))
-                        .with_help("write `schema.table`"),
+                    loaded.error("SQL006", &test.table, format!("`{}` is not a table name", *test.table)).with_help("write `schema.table`"),
                 );
             }
             for (table, given) in &test.given {
                 if !is_table_name(table) {
-                    out.push(
-                        loaded.error("SQL006", given, format!("`{table}` is not a table name")).with_help("write `schema.table`"),
-                    );
+                    out.push(loaded.error("SQL006", given, format!("`{table}` is not a table name")).with_help("write `schema.table`"));
                 }
             }
             if test.expect.columns.is_empty() && test.expect.rows.iter().all(|row| row.is_empty()) && !test.expect.rows.is_empty() {

@@ -80,7 +80,11 @@ pub(crate) fn table_help(table: &TableName, known: &Schemas, models: &Models) ->
     let siblings: Vec<&str> = all.iter().filter(|t| t.schema == table.schema).map(|t| t.name.as_str()).collect();
     if siblings.is_empty() {
         let schemas: BTreeSet<&str> = all.iter().map(|t| t.schema.as_str()).collect();
-        return Some(format!("there is no table in a schema `{}`; schemas: {}", table.schema, schemas.into_iter().collect::<Vec<_>>().join(", ")));
+        return Some(format!(
+            "there is no table in a schema `{}`; schemas: {}",
+            table.schema,
+            schemas.into_iter().collect::<Vec<_>>().join(", ")
+        ));
     }
     Some(match suggest::help(&table.name, siblings.iter().copied()) {
         Some(help) => format!("in `{}`: {help}", table.schema),
@@ -112,10 +116,17 @@ fn check_model(model: &Model, known: &Schemas, params: &Params, out: &mut Diagno
     let schema = match check_sql(&model.sql, &tables, params) {
         Ok(schema) => schema,
         Err(error) => {
-            let (line, column) =
-                if error.line > 0 { (error.line, error.column) } else { locate(&model.sql, &error.message, &tables, params).unwrap_or((1, 0)) };
+            let (line, column) = if error.line > 0 {
+                (error.line, error.column)
+            } else {
+                locate(&model.sql, &error.message, &tables, params).unwrap_or((1, 0))
+            };
             let help = error.help.clone().or_else(|| function_help(&error.message));
-            out.push(Diagnostic::error("TRF010", in_backticks(&error.message)).at(model.place(line, column)).with_help_opt(help.map(|h| in_backticks(&h))));
+            out.push(
+                Diagnostic::error("TRF010", in_backticks(&error.message))
+                    .at(model.place(line, column))
+                    .with_help_opt(help.map(|h| in_backticks(&h))),
+            );
             return None;
         }
     };

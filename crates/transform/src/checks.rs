@@ -140,7 +140,8 @@ impl Checks {
         let sql = orphans(&relationship.column, &target, column);
         let failing = self.number(session, &format!("SELECT count(*) FROM ({sql}) AS o")).await?;
         let sample = if failing > 0 { self.sample(session, check, &format!("SELECT * FROM ({sql}) AS o")).await? } else { None };
-        let detail = (failing > 0).then(|| format!("{failing} of {} whose {} is not in {}", rows(total), *relationship.column, *relationship.to));
+        let detail =
+            (failing > 0).then(|| format!("{failing} of {} whose {} is not in {}", rows(total), *relationship.column, *relationship.to));
         Ok(Found { failing, total, detail, sample })
     }
 
@@ -195,7 +196,10 @@ impl Checks {
         let shown: Vec<String> = rows
             .iter()
             .map(|row| {
-                let pairs = columns.iter().zip(row).map(|(name, cell)| format!("{}={}", if name == ROWS_OF_KEY { "rows" } else { name }, cell.text));
+                let pairs = columns
+                    .iter()
+                    .zip(row)
+                    .map(|(name, cell)| format!("{}={}", if name == ROWS_OF_KEY { "rows" } else { name }, cell.text));
                 pairs.collect::<Vec<_>>().join(", ")
             })
             .collect();
@@ -204,7 +208,8 @@ impl Checks {
 
     async fn numbers(&self, session: &Session, sql: &str) -> Result<Vec<u64>> {
         let batches = session.query(sql, &self.params).await?;
-        let names: Vec<String> = batches.first().map(|b| b.schema().fields().iter().map(|f| f.name().clone()).collect()).unwrap_or_default();
+        let names: Vec<String> =
+            batches.first().map(|b| b.schema().fields().iter().map(|f| f.name().clone()).collect()).unwrap_or_default();
         let rows = cells(&batches, &names).map_err(|e| crate::Error::query(&self.model.table)(e.into()))?;
         Ok(rows.into_iter().next().unwrap_or_default().into_iter().map(|cell| cell.text.parse().unwrap_or(0)).collect())
     }
@@ -215,7 +220,8 @@ impl Checks {
 
     async fn text(&self, session: &Session, sql: &str) -> Result<Option<String>> {
         let batches = session.query(sql, &self.params).await?;
-        let names: Vec<String> = batches.first().map(|b| b.schema().fields().iter().map(|f| f.name().clone()).collect()).unwrap_or_default();
+        let names: Vec<String> =
+            batches.first().map(|b| b.schema().fields().iter().map(|f| f.name().clone()).collect()).unwrap_or_default();
         let rows = cells(&batches, &names).map_err(|e| crate::Error::query(&self.model.table)(e.into()))?;
         Ok(rows.into_iter().flatten().next().map(|cell| cell.text))
     }
@@ -231,7 +237,9 @@ fn row_detail(check: &Check, failing: u64, total: u64) -> Option<String> {
     }
     let what = match check {
         Check::NotNull(c) => format!("without {}", c.columns.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" or ")),
-        Check::AcceptedValues(c) => format!("with another {} than {}", *c.column, c.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        Check::AcceptedValues(c) => {
+            format!("with another {} than {}", *c.column, c.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
         Check::Range(c) => match (&c.min, &c.max) {
             (Some(min), Some(max)) => format!("with {} outside {} to {}", *c.column, **min, **max),
             (Some(min), None) => format!("with {} below {}", *c.column, **min),

@@ -105,8 +105,11 @@ pub fn compile<'a>(files: impl IntoIterator<Item = &'a Loaded<SqlModel>>, params
             }
         }
     }
-    let needs: graph::Needs =
-        all.models.values().map(|m| (m.table.clone(), m.needs().into_iter().chain(m.reads()).filter(|t| all.models.contains_key(t)).collect())).collect();
+    let needs: graph::Needs = all
+        .models
+        .values()
+        .map(|m| (m.table.clone(), m.needs().into_iter().chain(m.reads()).filter(|t| all.models.contains_key(t)).collect()))
+        .collect();
     match graph::order(&needs) {
         Ok(order) => all.order = order,
         Err(cycles) => {
@@ -188,8 +191,13 @@ fn known_param(used: &ParamUse, params: &Params, place: Place, out: &mut Diagnos
 fn cycle_error(all: &Models, cycle: &[TableName]) -> Diagnostic {
     let mut names: Vec<String> = cycle.iter().map(ToString::to_string).collect();
     names.push(names[0].clone());
-    let message = if cycle.len() == 1 { format!("`{}` reads itself", cycle[0]) } else { format!("these tables need each other: {}", names.join(" → ")) };
-    let error = Diagnostic::error("TRF005", message).with_help("a table can't be made from itself: take one of these reads out, or move the shared part to a table of its own");
+    let message = if cycle.len() == 1 {
+        format!("`{}` reads itself", cycle[0])
+    } else {
+        format!("these tables need each other: {}", names.join(" → "))
+    };
+    let error = Diagnostic::error("TRF005", message)
+        .with_help("a table can't be made from itself: take one of these reads out, or move the shared part to a table of its own");
     let next = &cycle[1 % cycle.len()];
     let Some(model) = all.models.get(&cycle[0]) else { return error };
     let in_sql = model.reads.iter().find(|r| r.table == *next).map(|r| model.place(r.line, r.column));

@@ -52,7 +52,8 @@ pub(crate) fn row_condition(check: &Check, schema: &Schema) -> Option<String> {
         }
         Check::Range(c) => {
             let column_type = data_type(&c.column);
-            let bound = |at: &Option<At<Scalar>>, op: &str| at.as_ref().map(|v| format!("{} {op} {}", quoted(&c.column), literal(v, &column_type)));
+            let bound =
+                |at: &Option<At<Scalar>>, op: &str| at.as_ref().map(|v| format!("{} {op} {}", quoted(&c.column), literal(v, &column_type)));
             let bounds: Vec<String> = [bound(&c.min, "<"), bound(&c.max, ">")].into_iter().flatten().collect();
             Some(bounds.join(" OR "))
         }
@@ -92,7 +93,9 @@ pub(crate) fn columns_needed<'a>(checks: impl Iterator<Item = &'a Check>, keys: 
         if let Check::Expression(e) = check {
             let words: BTreeSet<String> =
                 e.sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
-            names.extend(schema.fields().iter().filter(|f| words.contains(&f.name().to_lowercase()) || !is_word(f.name())).map(|f| f.name().clone()));
+            names.extend(
+                schema.fields().iter().filter(|f| words.contains(&f.name().to_lowercase()) || !is_word(f.name())).map(|f| f.name().clone()),
+            );
         }
     }
     schema.fields().iter().enumerate().filter(|(_, f)| names.contains(f.name())).map(|(i, _)| i).collect()

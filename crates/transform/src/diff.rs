@@ -29,7 +29,8 @@ pub(crate) fn diff(columns: &[String], expected: &Rows, got: &Rows, ordered: boo
     let mut lines = Vec::new();
     let differing = if ordered { by_position(expected, got, &mut lines) } else { by_likeness(expected, got, &mut lines) };
     let count = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
-    let mut text = format!("expected {}, got {}, {differing} differ{}\n", count(expected.len()), got.len(), if differing == 1 { "s" } else { "" });
+    let mut text =
+        format!("expected {}, got {}, {differing} differ{}\n", count(expected.len()), got.len(), if differing == 1 { "s" } else { "" });
     render(columns, &lines, &mut text);
     Some(text)
 }
@@ -123,7 +124,11 @@ fn render(columns: &[String], lines: &[Line<'_>], out: &mut String) {
         };
         line(sign, &mut row.iter().map(|c| c.text.as_str()), " | ");
         if !unlike.is_empty() {
-            let arrows: Vec<String> = row.iter().enumerate().map(|(i, c)| if unlike.contains(&i) { "^".repeat(width(&c.text).max(1)) } else { String::new() }).collect();
+            let arrows: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(i, c)| if unlike.contains(&i) { "^".repeat(width(&c.text).max(1)) } else { String::new() })
+                .collect();
             line(' ', &mut arrows.iter().map(String::as_str), "   ");
         }
     }

@@ -40,6 +40,12 @@ pub enum Error {
         /// The first such partition.
         partition: String,
     },
+    /// A partition that the table has came out empty; the whole table is then written anew, so nobody sees this.
+    #[error("a partition of `{table}` came out empty")]
+    EmptiedPartition {
+        /// The table.
+        table: TableName,
+    },
     /// A query that failed while it ran.
     #[error("the query of `{table}` failed")]
     Query {
@@ -103,6 +109,7 @@ impl Coded for Error {
             Self::StrayPartition { .. } => "TRF053",
             Self::Query { .. } => "TRF054",
             Self::Stage { .. } => "TRF055",
+            Self::EmptiedPartition { .. } => "TRF056",
             Self::Lake(error) => error.code(),
         }
     }
@@ -110,6 +117,7 @@ impl Coded for Error {
     fn domain(&self) -> Domain {
         match self {
             Self::Stage { .. } => Domain::External,
+            Self::EmptiedPartition { .. } => Domain::Internal,
             Self::Lake(error) => error.domain(),
             _ => Domain::User,
         }
@@ -127,6 +135,7 @@ impl Coded for Error {
             }
             Self::Query { .. } => Some("run the query with `cscopilot query` on a few rows to find the value at fault".to_owned()),
             Self::Stage { .. } => Some("check that the temporary folder has free space".to_owned()),
+            Self::EmptiedPartition { .. } => None,
             Self::Lake(error) => error.help(),
         }
     }

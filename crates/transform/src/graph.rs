@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn models_come_after_what_they_need() {
-        let needs = needs(&[("a.first", &["z.last"]), ("m.mid", &["raw.x", "z.last"]), ("z.last", &["raw.x"]), ("b.sum", &["a.first", "m.mid"])]);
+        let needs =
+            needs(&[("a.first", &["z.last"]), ("m.mid", &["raw.x", "z.last"]), ("z.last", &["raw.x"]), ("b.sum", &["a.first", "m.mid"])]);
         assert_eq!(names(&order(&needs).unwrap()), ["z.last", "a.first", "m.mid", "b.sum"]);
     }
 

@@ -63,7 +63,11 @@ impl Scope<'_> {
             out.push(
                 self.model
                     .file
-                    .header_error("TRF021", name, format!("`{}` is {} and can't divide a table into partitions", **name, type_name(field.data_type())))
+                    .header_error(
+                        "TRF021",
+                        name,
+                        format!("`{}` is {} and can't divide a table into partitions", **name, type_name(field.data_type())),
+                    )
                     .with_help("partition by a date, a string, an integer or a boolean"),
             );
         }
@@ -84,7 +88,11 @@ impl Scope<'_> {
                 Some(wanted) if wanted != actual => out.push(
                     self.model
                         .file
-                        .header_error("TRF022", declared, format!("`{name}` is declared as {} but the query gives {}", **declared, type_name(&actual)))
+                        .header_error(
+                            "TRF022",
+                            declared,
+                            format!("`{name}` is declared as {} but the query gives {}", **declared, type_name(&actual)),
+                        )
                         .with_help(format!("cast it in the query: CAST(… AS {}) AS {name}", **declared)),
                 ),
                 Some(_) => {}
@@ -116,7 +124,11 @@ impl Scope<'_> {
                 out.push(
                     self.model
                         .file
-                        .header_error("TRF024", key, format!("the driver `{driver}` has no column `{}`, so its new partitions can't be found", **key))
+                        .header_error(
+                            "TRF024",
+                            key,
+                            format!("the driver `{driver}` has no column `{}`, so its new partitions can't be found", **key),
+                        )
                         .with_help_opt(suggest::help(key, names(columns))),
                 );
             }
@@ -125,7 +137,11 @@ impl Scope<'_> {
             out.push(
                 self.model
                     .file
-                    .header_error("TRF024", on, format!("the driver `{driver}` has no column `{EXTRACTED_AT}`, so its new rows can't be found"))
+                    .header_error(
+                        "TRF024",
+                        on,
+                        format!("the driver `{driver}` has no column `{EXTRACTED_AT}`, so its new rows can't be found"),
+                    )
                     .with_help(format!("drive the table by a raw stream, or let `{driver}` pass `{EXTRACTED_AT}` on")),
             );
         }
@@ -146,7 +162,11 @@ impl Scope<'_> {
             }
             Check::Range(c) => {
                 if !(first.is_numeric() || first.is_temporal()) {
-                    self.wrong(&c.column, format!("`{}` is {}; a range needs numbers, dates or timestamps", *c.column, type_name(&first)), out);
+                    self.wrong(
+                        &c.column,
+                        format!("`{}` is {}; a range needs numbers, dates or timestamps", *c.column, type_name(&first)),
+                        out,
+                    );
                     return;
                 }
                 for bound in [&c.min, &c.max].into_iter().flatten() {
@@ -183,7 +203,11 @@ impl Scope<'_> {
             out.push(
                 self.model
                     .file
-                    .header_error("TRF025", value, format!("`{}` is no value of `{}`, which is {}", **value, **column, type_name(data_type)))
+                    .header_error(
+                        "TRF025",
+                        value,
+                        format!("`{}` is no value of `{}`, which is {}", **value, **column, type_name(data_type)),
+                    )
                     .with_help("write dates as 2023-10-01, numbers without quotes, and true or false for booleans"),
             );
         }
@@ -196,12 +220,11 @@ impl Scope<'_> {
             return;
         }
         let Some(columns) = self.known.get(&table) else {
-            out.push(
-                self.model
-                    .file
-                    .header_error("TRF026", &check.to, format!("there is no table `{table}`"))
-                    .with_help_opt(table_help(&table, self.known, &Models::default())),
-            );
+            out.push(self.model.file.header_error("TRF026", &check.to, format!("there is no table `{table}`")).with_help_opt(table_help(
+                &table,
+                self.known,
+                &Models::default(),
+            )));
             return;
         };
         match columns.field_with_name(column) {
@@ -217,7 +240,13 @@ impl Scope<'_> {
                     .header_error(
                         "TRF026",
                         &check.to,
-                        format!("`{}` is {} and `{}` is {}: they can't be compared", *check.column, type_name(own), *check.to, type_name(field.data_type())),
+                        format!(
+                            "`{}` is {} and `{}` is {}: they can't be compared",
+                            *check.column,
+                            type_name(own),
+                            *check.to,
+                            type_name(field.data_type())
+                        ),
                     )
                     .with_help("cast one of them in its query"),
             ),

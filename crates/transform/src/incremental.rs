@@ -12,6 +12,7 @@ use crate::rows::cells;
 use arrow::array::{Array, RecordBatch};
 use cscopilot_lake::{Params, Session, TableInfo, TableName, Value};
 use datafusion::common::{JoinType, ScalarValue};
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, ident, lit};
 use serde::{Deserialize, Serialize};
@@ -65,10 +66,20 @@ impl<'a> Driver<'a> {
     }
 
     /// Finds out what is new, and puts a view of it under the driver's name.
-    pub(crate) async fn narrow(&self, session: &Arc<Session>, target: Option<&TableInfo>, definition: String, full_refresh: bool) -> Result<Work> {
+    pub(crate) async fn narrow(
+        &self,
+        session: &Arc<Session>,
+        target: Option<&TableInfo>,
+        definition: String,
+        full_refresh: bool,
+    ) -> Result<Work> {
         let remembered = target.and_then(|t| t.state.clone()).and_then(|s| serde_json::from_value::<Memory>(s).ok());
         let kept = remembered.filter(|m| m.definition == definition);
-        if self.partition_by.is_empty() { self.rows(session, kept, definition, full_refresh).await } else { self.partitions(session, kept, definition, full_refresh).await }
+        if self.partition_by.is_empty() {
+            self.rows(session, kept, definition, full_refresh).await
+        } else {
+            self.partitions(session, kept, definition, full_refresh).await
+        }
     }
 
     async fn partitions(&self, session: &Arc<Session>, kept: Option<Memory>, definition: String, full_refresh: bool) -> Result<Work> {
@@ -147,8 +158,9 @@ impl<'a> Driver<'a> {
         Ok(Work::Rows { memory })
     }
 
-    /// Stops rows of partitions that were not asked for: a second run would not make them again.
-    pub(crate) fn no_strays(&self, wanted: Vec<RecordBatch>) -> Guard {
+    /// Stops rows of partitions that were not asked for: a second run would not make them again. With `replacing`, it
+    /// also stops when a partition that the table has comes out empty: replacing partition by partition would keep it.
+    pub(crate) fn no_strays(&self, wanted: Vec<RecordBatch>, replacing: bool) -> Guard {
         let list = self.partition_by.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
         let (table, driver, names) = (self.model.table.clone(), self.table.clone(), self.partition_by.clone());
         Box::new(move |session| {
@@ -159,16 +171,30 @@ impl<'a> Driver<'a> {
                 let sql = format!("SELECT DISTINCT {list} FROM {STAGED} EXCEPT SELECT {list} FROM {WANTED}");
                 let strays = session.query(&format!("SELECT * FROM ({sql}) AS strays ORDER BY {list} LIMIT 1"), &Params::new()).await?;
                 let strays = cells(&strays, &names).map_err(|e| Error::query(&table)(e.into()))?;
-                match strays.first() {
-                    None => Ok(()),
-                    Some(row) => {
-                        let partition = names.iter().zip(row).map(|(n, c)| format!("{n}={}", c.text)).collect::<Vec<_>>().join(", ");
-                        Err(Error::StrayPartition { table, driver, partition })
+                if let Some(row) = strays.first() {
+                    let partition = names.iter().zip(row).map(|(n, c)| format!("{n}={}", c.text)).collect::<Vec<_>>().join(", ");
+                    return Err(Error::StrayPartition { table, driver, partition });
+                }
+                if replacing {
+                    let had = format!("SELECT {list} FROM {WANTED} INTERSECT SELECT DISTINCT {list} FROM {}", quoted_table(&table));
+                    let emptied = format!("SELECT {list} FROM ({had}) AS had EXCEPT SELECT DISTINCT {list} FROM {STAGED}");
+                    let emptied = session.query(&emptied, &Params::new()).await?;
+                    if emptied.iter().any(|batch| batch.num_rows() > 0) {
+                        return Err(Error::EmptiedPartition { table });
                     }
                 }
+                Ok(())
             })
         })
     }
+}
+
+/// The whole table anew: its rows outside the partitions of `filter`, and those of the query.
+pub(crate) async fn rewritten(session: &Session, model: &Model, params: &Params, filter: Expr) -> Result<DataFrame> {
+    let new = session.sql(&model.sql, params).await?;
+    let list = new.schema().fields().iter().map(|f| quoted(f.name())).collect::<Vec<_>>().join(", ");
+    let old = session.sql(&format!("SELECT {list} FROM {}", quoted_table(&model.table)), &Params::new()).await?;
+    old.filter(filter.is_not_true()).and_then(|kept| kept.union(new)).map_err(Error::query(&model.table))
 }
 
 /// The table as it will be when the partitions of `filter` are replaced.

@@ -4,7 +4,9 @@
 //! nothing, and table functions such as `generate_series(…)` are not looked up.
 
 use cscopilot_lake::TableName;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit, Visitor,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, Tokenizer};

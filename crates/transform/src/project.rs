@@ -5,11 +5,12 @@ use crate::compile::{Model, Models, compile};
 use crate::error::{Error, Result};
 use crate::unit_test::{TestResult, run_tests};
 use chrono::NaiveDate;
-use cscopilot_diag::{Diagnostics, suggest};
+use cscopilot_diag::{Diagnostic, Diagnostics, Place, suggest};
 use cscopilot_lake::{Params, TableName, Value};
 use cscopilot_spec::sql::Materialization;
-use cscopilot_spec::{ParamValue, Project};
+use cscopilot_spec::{Loaded, ParamValue, Project};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The date that stands for `as_of` where only its type matters.
 const SOME_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2000, 1, 1) {
@@ -40,7 +41,54 @@ pub fn params(project: &Project, as_of: NaiveDate) -> Params {
 pub fn check(project: &Project, base_schemas: &Schemas, out: &mut Diagnostics) -> Schemas {
     let params = params(project, SOME_DAY);
     let models = compile(project.sql.values(), &params, out);
+    unused_params(project, &models, out);
     check_models(&models, base_schemas, &params, out)
+}
+
+/// Warns of parameters that nothing uses: no SQL, no check, no other file.
+fn unused_params(project: &Project, models: &Models, out: &mut Diagnostics) {
+    if !models.broken.is_empty() {
+        return;
+    }
+    let used: BTreeSet<&str> = models.models.values().flat_map(|m| m.params.iter().map(String::as_str)).collect();
+    let texts = texts(project);
+    for name in project.config.value.params.keys().filter(|name| !used.contains(name.as_str())) {
+        if texts.iter().any(|text| text.contains(&format!("${{param:{name}}}")) || text.contains(&format!("${name}"))) {
+            continue;
+        }
+        let config = &project.config;
+        let at = config.text.lines().zip(1..).find_map(|(line, number)| {
+            let key = line.trim_start();
+            let found = key.strip_prefix(name.as_str()).is_some_and(|rest| rest.trim_start().starts_with(':'));
+            found.then(|| (number, u32::try_from(line.len() - key.len()).unwrap_or(0) + 1))
+        });
+        let place = match at {
+            Some((line, column)) => Place::new(config.path.clone(), Arc::clone(&config.text), line, column),
+            None => Place::file(config.path.clone()),
+        };
+        let warning = Diagnostic::warning("TRF040", format!("nothing uses the parameter `{name}`"));
+        out.push(warning.at(place).with_help(format!("use it as `${name}` in SQL or `${{param:{name}}}` in YAML, or remove it")));
+    }
+}
+
+/// The texts of all YAML files.
+fn texts(project: &Project) -> Vec<&str> {
+    fn all<T>(files: &BTreeMap<String, Loaded<T>>) -> impl Iterator<Item = &str> {
+        files.values().map(|f| &*f.text)
+    }
+    std::iter::once(&*project.config.text)
+        .chain(project.site.iter().map(|f| &*f.text))
+        .chain(all(&project.environments))
+        .chain(all(&project.pipelines))
+        .chain(all(&project.sources))
+        .chain(all(&project.models))
+        .chain(all(&project.features))
+        .chain(all(&project.scorecards))
+        .chain(all(&project.alerts))
+        .chain(all(&project.opportunities))
+        .chain(all(&project.plays))
+        .chain(all(&project.syncs))
+        .collect()
 }
 
 /// One SQL model as a task.

@@ -90,7 +90,8 @@ pub(crate) async fn through(table: &TableName, frame: DataFrame, gate: Gate) -> 
     let schema = rows.schema();
     let rows = sort_small(rows, gate.order.clone());
     let verdict = Verdict::default();
-    let stage = if gate.keep.is_empty() && gate.checks.is_empty() { None } else { Some(Stage::new(table.clone(), &schema, gate.keep.clone())?) };
+    let stage =
+        if gate.keep.is_empty() && gate.checks.is_empty() { None } else { Some(Stage::new(table.clone(), &schema, gate.keep.clone())?) };
     let state = State::Rows { rows, stage, gate: Box::new(gate), plan, verdict: verdict.clone(), table: table.clone() };
     let guarded = futures::stream::unfold(state, step);
     Ok((stream_of(schema, guarded), verdict))

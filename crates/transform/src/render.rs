@@ -55,7 +55,13 @@ fn problem(error: &minijinja::Error) -> Problem {
         minijinja::ErrorKind::UndefinedError => "a template sees `as_of` and `params.<name>` of cscopilot.yaml",
         _ => "see the syntax of minijinja templates; only files named `.sql.j2` are templates",
     };
-    Problem { code: "TRF004", message, line: error.line().and_then(|l| u32::try_from(l).ok()).unwrap_or(0), column: 0, help: Some(help.to_owned()) }
+    Problem {
+        code: "TRF004",
+        message,
+        line: error.line().and_then(|l| u32::try_from(l).ok()).unwrap_or(0),
+        column: 0,
+        help: Some(help.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +71,8 @@ mod tests {
     #[test]
     fn renders_parameters_and_says_which_were_used() {
         let params = Params::new().with("windows", 3_i64).with("other", "x").with("as_of", "2023-10-01");
-        let rendered = render("a.sql.j2", "SELECT {% for w in range(params.windows) %}{{ w }}, {% endfor %}'{{ as_of }}'", &params).unwrap();
+        let rendered =
+            render("a.sql.j2", "SELECT {% for w in range(params.windows) %}{{ w }}, {% endfor %}'{{ as_of }}'", &params).unwrap();
         assert_eq!(rendered.sql, "SELECT 0, 1, 2, '2023-10-01'");
         assert_eq!(rendered.params.into_iter().collect::<Vec<_>>(), ["as_of", "windows"]);
     }

@@ -4,8 +4,8 @@ use crate::checks::Checks;
 use crate::compile::Model;
 use crate::condition::columns_needed;
 use crate::error::{Error, Result};
+use crate::incremental::{Driver, Memory, Work, rewritten, with_keys_replaced, with_partitions_replaced};
 use crate::project::model;
-use crate::incremental::{Driver, Memory, Work, with_keys_replaced, with_partitions_replaced};
 use crate::publish::{Gate, Guard, Resulting, positions, through};
 use arrow::datatypes::{Schema, SchemaRef};
 use cscopilot_diag::Diagnostics;
@@ -88,7 +88,8 @@ async fn view(ctx: &StepContext, model: &Arc<Model>, session: Arc<Session>, targ
     if target.is_some_and(|t| t.kind == TableKind::Table) {
         ctx.lake.drop_table(&model.table).await?;
     }
-    let view = View::new(model.table.clone(), model.sql.to_string(), used_params(model, &ctx.params)).with_fingerprint(ctx.fingerprint.clone());
+    let view =
+        View::new(model.table.clone(), model.sql.to_string(), used_params(model, &ctx.params)).with_fingerprint(ctx.fingerprint.clone());
     ctx.lake.put_view(&view).await?;
     outcome.fact("materialized", "view");
     Ok(outcome)
@@ -105,22 +106,28 @@ async fn incremental(ctx: &StepContext, model: &Arc<Model>, session: Arc<Session
             Ok(outcome)
         }
         Work::Everything { memory, wanted } => {
-            let guard = wanted.map(|wanted| driver.no_strays(wanted));
+            let guard = wanted.map(|wanted| driver.no_strays(wanted, false));
             whole(ctx, model, session, target, memory, guard).await
         }
         Work::Partitions { wanted, count, filter } => {
-            let guard = driver.no_strays(wanted);
+            let memory = Memory { definition, ..Memory::default() };
             let frame = session.sql(&model.sql, &ctx.params).await?;
             let part = Part {
                 mode: Mode::OverwritePartitions,
-                memory: Memory { definition, ..Memory::default() },
-                guard: Some(guard),
+                memory: memory.clone(),
+                guard: Some(driver.no_strays(wanted, true)),
                 resulting: Some(Box::new({
-                    let table = model.table.clone();
+                    let (table, filter) = (model.table.clone(), filter.clone());
                     move |columns| with_partitions_replaced(&table, columns, filter)
                 })),
             };
-            let mut outcome = publish(ctx, model, session, frame, part).await?;
+            let mut outcome = match publish(ctx, model, Arc::clone(&session), frame, part).await {
+                Err(Error::EmptiedPartition { .. }) => {
+                    let frame = rewritten(&session, model, &ctx.params, filter).await?;
+                    publish(ctx, model, session, frame, Part { mode: Mode::Overwrite, memory, guard: None, resulting: None }).await?
+                }
+                other => other?,
+            };
             outcome.fact("partitions", count);
             Ok(outcome)
         }

@@ -70,7 +70,8 @@ impl Stage {
     fn spill(&mut self) -> Result<()> {
         let file = NamedTempFile::new().map_err(|e| fail(&self.table, e))?;
         let handle = file.reopen().map_err(|e| fail(&self.table, e))?;
-        let mut writer = StreamWriter::try_new(BufWriter::with_capacity(1 << 20, handle), &self.schema).map_err(|e| fail(&self.table, e))?;
+        let mut writer =
+            StreamWriter::try_new(BufWriter::with_capacity(1 << 20, handle), &self.schema).map_err(|e| fail(&self.table, e))?;
         for batch in self.batches.drain(..) {
             writer.write(&batch).map_err(|e| fail(&self.table, e))?;
         }

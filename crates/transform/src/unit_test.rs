@@ -99,7 +99,12 @@ impl Case<'_> {
         }
         if let Some((name, given)) = self.test.given.iter().find(|(name, _)| !model.reads().iter().any(|t| t.to_string() == **name)) {
             let reads: Vec<String> = model.reads().iter().map(ToString::to_string).collect();
-            return Err(self.wrong("TRF031", given, format!("`{}` doesn't read `{name}`", model.table), suggest::help(name, reads.iter().map(String::as_str))));
+            return Err(self.wrong(
+                "TRF031",
+                given,
+                format!("`{}` doesn't read `{name}`", model.table),
+                suggest::help(name, reads.iter().map(String::as_str)),
+            ));
         }
         let sql = self.sql(model, &params)?;
         let got = session.query(&sql, &params).await.map_err(|e| self.failed(model, &e))?;
@@ -145,12 +150,10 @@ impl Case<'_> {
         if !model.file.value.template {
             return Ok(model.sql.to_string());
         }
-        render(&model.file.path, &model.file.sql(), params)
-            .map(|r| r.sql)
-            .map_err(|p| {
-                let place = Place::new(model.file.path.clone(), Arc::clone(&model.file.text), p.line, p.column);
-                Box::new(diagnostic(p, place))
-            })
+        render(&model.file.path, &model.file.sql(), params).map(|r| r.sql).map_err(|p| {
+            let place = Place::new(model.file.path.clone(), Arc::clone(&model.file.text), p.line, p.column);
+            Box::new(diagnostic(p, place))
+        })
     }
 
     /// The columns and rows of one table that the model reads.
@@ -164,7 +167,12 @@ impl Case<'_> {
         let mut fields: Vec<Field> = declared.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
         for (name, sql) in &given.columns {
             let Some(data_type) = sql_type(sql, params) else {
-                return Err(self.wrong("TRF034", sql, format!("`{}` is not a SQL type", **sql), Some("write a type such as BIGINT, VARCHAR or DATE".to_owned())));
+                return Err(self.wrong(
+                    "TRF034",
+                    sql,
+                    format!("`{}` is not a SQL type", **sql),
+                    Some("write a type such as BIGINT, VARCHAR or DATE".to_owned()),
+                ));
             };
             fields.retain(|f| f.name() != name);
             fields.push(Field::new(name, data_type, true));

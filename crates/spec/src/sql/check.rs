@@ -248,7 +248,11 @@ impl Check {
                 wrong((c.to.line, c.to.column), format!("`{}` doesn't name a column", *c.to), "write `schema.table.column`");
             }
             Self::Expression(c) if c.sql.trim().is_empty() => {
-                wrong((c.sql.line, c.sql.column), "the expression is empty".to_owned(), "write a condition such as `end_date >= start_date`");
+                wrong(
+                    (c.sql.line, c.sql.column),
+                    "the expression is empty".to_owned(),
+                    "write a condition such as `end_date >= start_date`",
+                );
             }
             _ => {}
         }

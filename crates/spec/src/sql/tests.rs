@@ -78,11 +78,19 @@ fn broken_headers_are_shown_in_place() {
     insta::assert_snapshot!("header_unknown_field", errors("\n/*---\ndescription: Users.\nmaterialised: table\n---*/\nSELECT 1"));
     insta::assert_snapshot!("header_unknown_check", errors("/*---\nchecks:\n  - non_null: [a]\n---*/\nSELECT 1"));
     insta::assert_snapshot!("header_incremental_without_driver", errors("/*---\nmaterialized: incremental\n---*/\nSELECT 1"));
-    insta::assert_snapshot!("header_two_ways", errors("/*---\nmaterialized: incremental\non: a.b\npartition_by: [x]\nunique_key: [y]\n---*/\nSELECT 1"));
-    insta::assert_snapshot!("header_view_with_keys", errors("/*---\nmaterialized: view\non: a.b\nunique_key: [x]\npartition_by: [y]\nlookback: 2\n---*/\nSELECT 1"));
+    insta::assert_snapshot!(
+        "header_two_ways",
+        errors("/*---\nmaterialized: incremental\non: a.b\npartition_by: [x]\nunique_key: [y]\n---*/\nSELECT 1")
+    );
+    insta::assert_snapshot!(
+        "header_view_with_keys",
+        errors("/*---\nmaterialized: view\non: a.b\nunique_key: [x]\npartition_by: [y]\nlookback: 2\n---*/\nSELECT 1")
+    );
     insta::assert_snapshot!(
         "header_empty_checks",
-        errors("/*---\nchecks:\n  - not_null: []\n  - range: {column: a}\n  - range: {column: a, min: 5, max: 1}\n  - row_count: {}\n  - relationship: {column: a, to: accounts}\n---*/\nSELECT 1")
+        errors(
+            "/*---\nchecks:\n  - not_null: []\n  - range: {column: a}\n  - range: {column: a, min: 5, max: 1}\n  - row_count: {}\n  - relationship: {column: a, to: accounts}\n---*/\nSELECT 1"
+        )
     );
 }
 

@@ -8,7 +8,10 @@ const ACCOUNTS: &str = "SELECT account_id, name, arr, signed_on FROM raw.crm__ac
 fn every_model_gets_the_columns_that_its_table_will_have() {
     let files = [
         ("sql/staging/accounts.sql", ACCOUNTS),
-        ("sql/features/usage.sql", "SELECT account_id, sum(n) AS events, max(day) AS last_day FROM raw.app__events WHERE day <= $as_of GROUP BY account_id"),
+        (
+            "sql/features/usage.sql",
+            "SELECT account_id, sum(n) AS events, max(day) AS last_day FROM raw.app__events WHERE day <= $as_of GROUP BY account_id",
+        ),
         (
             "sql/marts/accounts.sql",
             "SELECT a.account_id, coalesce(u.events, 0) AS events, $as_of - u.last_day AS idle_days FROM staging.accounts a LEFT JOIN features.usage u USING (account_id)",
@@ -19,7 +22,12 @@ fn every_model_gets_the_columns_that_its_table_will_have() {
     assert_eq!(out.to_string(), "");
     let text: Vec<String> = schemas
         .iter()
-        .map(|(t, s)| format!("{t}: {}", s.fields().iter().map(|f| format!("{} {}", f.name(), crate::type_name(f.data_type()))).collect::<Vec<_>>().join(", ")))
+        .map(|(t, s)| {
+            format!(
+                "{t}: {}",
+                s.fields().iter().map(|f| format!("{} {}", f.name(), crate::type_name(f.data_type()))).collect::<Vec<_>>().join(", ")
+            )
+        })
         .collect();
     insta::assert_snapshot!(text.join("\n"));
 }
@@ -97,7 +105,10 @@ fn a_loop_is_named_once_and_what_reads_it_is_left_alone() {
 
 #[test]
 fn one_broken_model_does_not_make_others_look_broken() {
-    let files = [("sql/staging/accounts.sql", "SELECT acount_id FROM raw.crm__accounts"), ("sql/marts/accounts.sql", "SELECT whatever FROM staging.accounts")];
+    let files = [
+        ("sql/staging/accounts.sql", "SELECT acount_id FROM raw.crm__accounts"),
+        ("sql/marts/accounts.sql", "SELECT whatever FROM staging.accounts"),
+    ];
     let text = diagnose(&files);
     assert_eq!(text.matches("error[").count(), 1, "{text}");
 }
@@ -122,7 +133,10 @@ fn templates_are_rendered_and_checked() {
     let columns: Vec<_> = schemas.values().flat_map(|s| s.fields().iter().map(|f| f.name().clone())).collect();
     assert_eq!(columns, ["account_id", "events_7d", "events_28d"]);
     insta::assert_snapshot!("template_undefined", diagnose(&[("sql/features/usage.sql.j2", "SELECT\n {{ params.nothing }} AS a")]));
-    insta::assert_snapshot!("template_sql_error", diagnose(&[("sql/features/usage.sql.j2", "{% set c = 'acount_id' %}SELECT\n {{ c }}\nFROM raw.app__events")]));
+    insta::assert_snapshot!(
+        "template_sql_error",
+        diagnose(&[("sql/features/usage.sql.j2", "{% set c = 'acount_id' %}SELECT\n {{ c }}\nFROM raw.app__events")])
+    );
 }
 
 #[test]
@@ -137,4 +151,17 @@ fn only_parameters_that_are_used_count() {
     let with_check = model("/*---\nchecks: [{freshness: {column: a, max_age_days: 1}}]\n---*/SELECT 1 AS a WHERE 1 < $least", &mut out);
     assert_eq!(with_check.params_used().iter().map(String::as_str).collect::<Vec<_>>(), ["as_of", "least"]);
     assert!(!out.has_errors());
+}
+
+#[tokio::test]
+async fn a_parameter_that_nothing_uses_is_a_warning() {
+    let world = super::support::World::new().await;
+    world.file("sql/staging/users.sql", "SELECT 1 AS a");
+    let mut out = Diagnostics::new();
+    crate::check(&world.project(), &base(), &mut out);
+    insta::assert_snapshot!(out.to_string());
+    world.file("sql/staging/users.sql", "SELECT $least AS a");
+    let mut out = Diagnostics::new();
+    crate::check(&world.project(), &base(), &mut out);
+    assert!(out.is_empty(), "{out}");
 }

@@ -96,14 +96,23 @@ async fn another_query_makes_the_table_anew() {
     world.file("sql/features/usage.sql", &BY_PARTITION.replace("coalesce(sum(e.n), 0)", "coalesce(sum(e.n), 0) * 2"));
     world.run("features.usage").await.unwrap();
     assert_eq!(world.rows(ALL).await, ["2023-08-31 a 2", "2023-08-31 b 0", "2023-09-30 a 6", "2023-09-30 b 8"]);
-    world.file("sql/features/usage.sql", &BY_PARTITION.replace("coalesce(sum(e.n), 0)", "coalesce(sum(e.n), 0) * 2").replace("checks:", "checks:\n  - row_count: {min: 1}"));
+    world.file(
+        "sql/features/usage.sql",
+        &BY_PARTITION.replace("coalesce(sum(e.n), 0)", "coalesce(sum(e.n), 0) * 2").replace("checks:", "checks:\n  - row_count: {min: 1}"),
+    );
     assert!(world.run("features.usage").await.unwrap().up_to_date, "a check alone is no reason");
 }
 
 #[tokio::test]
 async fn rows_of_a_partition_that_was_not_asked_for_are_stopped() {
     let world = by_partition().await;
-    world.file("sql/features/usage.sql", &BY_PARTITION.replace("s.as_of, coalesce", "s.as_of + INTERVAL '1 day' AS as_of, coalesce").replace("SELECT s.account_id, s.as_of + INTERVAL '1 day' AS as_of", "SELECT s.account_id, CAST(s.as_of + INTERVAL '1 day' AS DATE) AS as_of"));
+    world.file(
+        "sql/features/usage.sql",
+        &BY_PARTITION.replace("s.as_of, coalesce", "s.as_of + INTERVAL '1 day' AS as_of, coalesce").replace(
+            "SELECT s.account_id, s.as_of + INTERVAL '1 day' AS as_of",
+            "SELECT s.account_id, CAST(s.as_of + INTERVAL '1 day' AS DATE) AS as_of",
+        ),
+    );
     let error = world.run("features.usage").await.unwrap_err();
     insta::assert_snapshot!(error.to_string(), @"the query of `features.usage` made rows of the partition as_of=2023-09-01, which is not among the new partitions of `features.spine`");
 }
@@ -120,6 +129,24 @@ async fn a_check_over_the_whole_table_sees_old_and_new_partitions() {
     assert_eq!((row_count.check.as_str(), row_count.total_rows), ("row_count", 6));
     assert_eq!(error.checks()[1].failing_rows, 4);
     assert_eq!(world.rows("SELECT count(*) FROM features.usage").await, ["4"]);
+}
+
+#[tokio::test]
+async fn a_partition_that_comes_out_empty_loses_its_rows() {
+    let world = by_partition().await;
+    let sql = BY_PARTITION.replace("partition_by: [as_of]", "partition_by: [as_of]\nlookback: 1").replace("LEFT JOIN", "JOIN");
+    world.file("sql/features/usage.sql", &sql);
+    world.run("features.usage").await.unwrap();
+    assert_eq!(world.rows(ALL).await, ["2023-08-31 a 1", "2023-09-30 a 3", "2023-09-30 b 4"]);
+    world
+        .fill(
+            "raw.app__events",
+            Mode::Overwrite,
+            &EVENTS.replace("DATE '2023-08-31'", "DATE '2023-12-01'").replace("DATE '2023-09-30'", "DATE '2023-12-01'"),
+        )
+        .await;
+    world.run("features.usage").await.unwrap();
+    assert_eq!(world.rows(ALL).await, ["2023-08-31 a 1"]);
 }
 
 async fn by_key() -> World {
@@ -165,6 +192,9 @@ async fn a_key_that_is_not_one_stops_the_merge() {
     world.fill("raw.app__events", Mode::Append, NEW).await;
     let error = world.run("staging.events").await.unwrap_err();
     let unique = error.checks().last().unwrap();
-    assert_eq!((unique.check.as_str(), unique.failing_rows, unique.sample.as_deref()), ("unique(event_id)", 1, Some("event_id=e3, rows=2")));
+    assert_eq!(
+        (unique.check.as_str(), unique.failing_rows, unique.sample.as_deref()),
+        ("unique(event_id)", 1, Some("event_id=e3, rows=2"))
+    );
     assert_eq!(world.rows(EVENTS_NOW).await, ["e1 a 10", "e2 a 20", "e3 b 40"]);
 }

@@ -3,7 +3,10 @@ use super::support::{World, base, params};
 #[tokio::test]
 async fn columns_are_followed_through_ctes_joins_and_aggregates() {
     let world = World::new().await;
-    world.file("sql/staging/accounts.sql", "/*---\nmaterialized: view\n---*/SELECT account_id, upper(name) AS title, arr FROM raw.crm__accounts");
+    world.file(
+        "sql/staging/accounts.sql",
+        "/*---\nmaterialized: view\n---*/SELECT account_id, upper(name) AS title, arr FROM raw.crm__accounts",
+    );
     world.file(
         "sql/marts/accounts.sql",
         "/*---\ndescription: One row per account.\n---*/
@@ -21,7 +24,10 @@ async fn columns_are_followed_through_ctes_joins_and_aggregates() {
 #[test]
 fn a_task_that_reads_a_view_also_depends_on_what_the_view_reads() {
     let world = tokio::runtime::Runtime::new().unwrap().block_on(World::new());
-    world.file("sql/staging/accounts.sql", "/*---\nmaterialized: view\n---*/SELECT account_id FROM raw.crm__accounts WHERE signed_on <= $as_of");
+    world.file(
+        "sql/staging/accounts.sql",
+        "/*---\nmaterialized: view\n---*/SELECT account_id FROM raw.crm__accounts WHERE signed_on <= $as_of",
+    );
     world.file("sql/marts/accounts.sql", "/*---\nchecks: [{relationship: {column: account_id, to: raw.app__events.account_id}}]\n---*/SELECT account_id FROM staging.accounts");
     let tasks = crate::tasks(&world.project(), &params());
     let names: Vec<String> = tasks.iter().map(|t| t.table.to_string()).collect();

@@ -41,7 +41,10 @@ async fn small_tables_are_stored_in_key_order() {
     world.run("staging.users").await.unwrap();
     // The query's own order is kept.
     assert_eq!(world.rows("SELECT id FROM staging.users").await, ["c", "b", "a"]);
-    world.file("sql/staging/users.sql", "/*---\nchecks:\n  - unique: [id]\n---*/\nSELECT * FROM (SELECT id FROM raw.app__users ORDER BY id DESC LIMIT 3) AS s");
+    world.file(
+        "sql/staging/users.sql",
+        "/*---\nchecks:\n  - unique: [id]\n---*/\nSELECT * FROM (SELECT id FROM raw.app__users ORDER BY id DESC LIMIT 3) AS s",
+    );
     world.run("staging.users").await.unwrap();
     assert_eq!(world.rows("SELECT id FROM staging.users").await, ["a", "b", "c"]);
 }
@@ -49,7 +52,10 @@ async fn small_tables_are_stored_in_key_order() {
 #[tokio::test]
 async fn a_view_stores_no_rows_and_follows_its_sources() {
     let world = world().await;
-    world.file("sql/staging/users.sql", "/*---\nmaterialized: view\nchecks:\n  - not_null: [id]\n---*/\nSELECT id FROM raw.app__users WHERE n > $least");
+    world.file(
+        "sql/staging/users.sql",
+        "/*---\nmaterialized: view\nchecks:\n  - not_null: [id]\n---*/\nSELECT id FROM raw.app__users WHERE n > $least",
+    );
     let outcome = world.run("staging.users").await.unwrap();
     assert_eq!(outcome.checks.len(), 1);
     world.file("sql/marts/users.sql", "SELECT count(*) AS n FROM staging.users");

@@ -20,8 +20,25 @@ pub(super) fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
 pub(super) fn base() -> Schemas {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     [
-        ("raw.crm__accounts", schema(&[("account_id", DataType::Utf8), ("name", DataType::Utf8), ("arr", DataType::Decimal128(18, 2)), ("signed_on", DataType::Date32)])),
-        ("raw.app__events", schema(&[("event_id", DataType::Utf8), ("account_id", DataType::Utf8), ("day", DataType::Date32), ("n", DataType::Int64), ("_extracted_at", utc)])),
+        (
+            "raw.crm__accounts",
+            schema(&[
+                ("account_id", DataType::Utf8),
+                ("name", DataType::Utf8),
+                ("arr", DataType::Decimal128(18, 2)),
+                ("signed_on", DataType::Date32),
+            ]),
+        ),
+        (
+            "raw.app__events",
+            schema(&[
+                ("event_id", DataType::Utf8),
+                ("account_id", DataType::Utf8),
+                ("day", DataType::Date32),
+                ("n", DataType::Int64),
+                ("_extracted_at", utc),
+            ]),
+        ),
     ]
     .into_iter()
     .map(|(name, schema)| (name.parse().unwrap(), schema))

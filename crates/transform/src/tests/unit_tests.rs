@@ -64,7 +64,10 @@ tests:
 #[tokio::test]
 async fn tests_pass_when_the_rows_come_out() {
     let results = test(TESTS, &[]).await;
-    assert_eq!(shown(&results), "ok counts_events_up_to_as_of_only (sql/tests/usage.yaml:3)\nok respects_the_threshold (sql/tests/usage.yaml:19)");
+    assert_eq!(
+        shown(&results),
+        "ok counts_events_up_to_as_of_only (sql/tests/usage.yaml:3)\nok respects_the_threshold (sql/tests/usage.yaml:19)"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +81,9 @@ async fn tests_can_be_chosen() {
 
 #[tokio::test]
 async fn a_failing_test_shows_the_rows_that_differ() {
-    let wrong = TESTS.replace("{account_id: a, events: 5, large: 1}", "{account_id: a, events: 55, large: 1}").replace("{account_id: b, events: 0, large: 0}", "{account_id: c, events: 0, large: 0}");
+    let wrong = TESTS
+        .replace("{account_id: a, events: 5, large: 1}", "{account_id: a, events: 55, large: 1}")
+        .replace("{account_id: b, events: 0, large: 0}", "{account_id: c, events: 0, large: 0}");
     insta::assert_snapshot!(shown(&test(&wrong, &["counts_events_up_to_as_of_only"]).await));
 }
 
