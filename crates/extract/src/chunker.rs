@@ -161,14 +161,14 @@ mod tests {
     #[test]
     fn chunks_end_at_records_and_know_their_position() {
         let jsonl = Codec::Jsonl(Paths::new(["a"].into_iter()));
-        let found = chunks("aaaa\nbb\ncccccccccc\nd", 9, &jsonl);
-        let expected = [(1, 0, "aaaa\nbb\n"), (3, 8, "cccccccccc\n"), (4, 19, "d")];
+        let found = chunks("aaaa\nbb\ncccccccccc\nd\neeeeee", 9, &jsonl);
+        let expected = [(1, 0, "aaaa\nbb\n"), (3, 8, "cccccccccc\nd\n"), (5, 21, "eeeeee")];
         assert_eq!(found, expected.map(|(l, o, t)| (l, o, t.to_owned())));
     }
 
     #[test]
     fn a_quoted_line_break_is_no_end_of_a_record() {
-        let found = chunks("a,\"b\nb\"\nc,d\n", 6, &csv_codec());
+        let found = chunks("a,\"b\nb\"\nc,d\n", 10, &csv_codec());
         assert_eq!(found[0], (1, 0, "a,\"b\nb\"\n".to_owned()));
         assert_eq!(found.iter().map(|f| f.2.as_str()).collect::<String>(), "a,\"b\nb\"\nc,d\n");
     }

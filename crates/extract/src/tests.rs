@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     fn source(&self, streams: &str) {
-        self.put("configs/sources/s.yaml", format!("version: 1\nfiles: {{path: data}}\nmax_rejected_pct: 50\nstreams:\n{streams}").as_bytes());
+        self.put("configs/sources/s.yaml", format!("version: 1\nfiles: {{path: data}}\nmax_rejected_pct: 60\nstreams:\n{streams}").as_bytes());
     }
 
     fn put(&self, path: &str, bytes: &[u8]) {

@@ -74,9 +74,10 @@ impl Default for JsonlFormat {
 pub struct ParquetFormat {}
 
 impl Format {
-    /// The format that a file name's endings tell: `x.csv.gz` is CSV.
+    /// The format that the endings of a file name or pattern tell: `x.csv.gz` and `*.csv*` are CSV.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
+        let name = name.trim_end_matches('*').trim_end_matches('.');
         let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         let (_, ending) = stem.rsplit_once('.')?;
         match ending.to_ascii_lowercase().as_str() {

@@ -45,9 +45,18 @@ pub(super) fn stream(loaded: &Loaded<Source>, stream: &Stream, out: &mut Diagnos
         Some(Format::Csv(csv)) => csv_rules(loaded, stream, csv, out),
         Some(Format::Jsonl(_) | Format::Parquet(_)) => {}
     }
+    // What the format says of numbers holds for columns that say nothing.
+    let of_format = match &format {
+        Some(Format::Csv(csv)) => (csv.decimal_separator.as_ref(), csv.thousands_separator.as_ref()),
+        _ => (None, None),
+    };
     for (column_name, column) in stream.columns.iter() {
         name(loaded, column_name, "column", out);
         column_rules(loaded, column_name, column, out);
+        if column.decimal_separator.is_some() || column.thousands_separator.is_some() {
+            let decimal = column.decimal_separator.as_ref().or(of_format.0);
+            separators(loaded, decimal, column.thousands_separator.as_ref().or(of_format.1), out);
+        }
     }
     for key in &stream.primary_key {
         if stream.columns.get(key).is_none() {
@@ -167,7 +176,6 @@ fn column_rules(loaded: &Loaded<Source>, name: &At<String>, column: &Column, out
     {
         out.push(loaded.error("SRC018", zone, format!("`{name}` is {kind}, which has no zone")).with_help("only timestamps have one"));
     }
-    separators(loaded, column.decimal_separator.as_ref(), column.thousands_separator.as_ref(), out);
     if column.from.as_ref().is_some_and(|from| from.is_empty()) {
         out.push(loaded.error("SRC019", name, format!("`from` of `{name}` is empty")).with_help("remove it to take the column's own name"));
     }

@@ -54,6 +54,7 @@ fn the_ending_tells_the_format() {
     assert_eq!(Format::of_name("a*.csv.gz"), Some(Format::Csv(CsvFormat::default())));
     assert_eq!(Format::of_name("2024/**/*.jsonl.zst"), Some(Format::Jsonl(JsonlFormat::default())));
     assert_eq!(Format::of_name("x.parquet"), Some(Format::Parquet(ParquetFormat::default())));
+    assert_eq!(Format::of_name("*.csv.*"), Some(Format::Csv(CsvFormat::default())));
     assert_eq!(Format::of_name("x.txt"), None);
     assert_eq!(Format::of_name("x"), None);
 }
