@@ -161,3 +161,76 @@ fn start(data: &Dataset, rows: &[usize], matrices: &[&DMatrix], setting: Setting
     booster.set_feature_names(&names)?;
     Ok(booster)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cscopilot_shap::Explainer;
+
+    fn sample() -> Dataset {
+        let n = 600;
+        let u = |i: usize, k: usize| ((i * 7919 + k * 104_729 + i * i * 31) % 1009) as f64 / 1009.0;
+        let columns: Vec<Vec<f64>> = (0..8).map(|k| (0..n).map(|i| if (i + k) % 9 == 0 { f64::NAN } else { u(i, k) * 10.0 - 5.0 }).collect()).collect();
+        let event = |i: usize| u(i, 99) * 8.0 < columns[0][i].max(0.0) + if columns[1][i] > 2.0 { 2.0 } else { 0.5 };
+        Dataset {
+            events: (0..n).map(event).collect(),
+            dates: vec![chrono::NaiveDate::default(); n],
+            accounts: (0..n as u32).collect(),
+            censored: 0,
+            table: Table { features: (0..8).map(|k| format!("f{k}")).collect(), columns, rows: n },
+        }
+    }
+
+    #[test]
+    fn explanations_agree_with_those_of_xgboost() {
+        let data = sample();
+        let rows: Vec<usize> = (0..data.len()).collect();
+        for depth in [1, 3, 6] {
+            let settings = Xgboost { max_depth: depth, eta: 0.2, ..Xgboost::default() };
+            let model = fit(&data, &rows, 40, Setting { xgboost: &settings, threads: 1, seed: 7 }).unwrap();
+            let matrix = data.table.matrix(&rows);
+            let booster = Booster::load_buffer(&model.bytes).unwrap();
+            let (theirs, (count, width)) = booster.predict_contributions(&DMatrix::from_dense(&matrix, rows.len()).unwrap()).unwrap();
+            assert_eq!((count, width), (rows.len(), 9));
+            let ensemble = model.ensemble().unwrap();
+            assert_eq!(ensemble.feature_names(), data.table.features);
+            let ours = Explainer::new(&ensemble).explain(&matrix, 8).unwrap();
+            let margins = model.margins(&data.table, &rows).unwrap();
+            for row in 0..rows.len() {
+                let their_row = &theirs[row * width..(row + 1) * width];
+                for (a, b) in ours.row(row).iter().zip(their_row) {
+                    assert!((a - f64::from(*b)).abs() < 1e-4, "{a} {b}");
+                }
+                assert!((ours.base_value() - f64::from(their_row[8])).abs() < 1e-4);
+                assert!((ours.margin(row) - margins[row]).abs() < 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_training_gives_the_same_bytes() {
+        let data = sample();
+        let rows: Vec<usize> = (0..data.len()).collect();
+        let settings = Xgboost::default();
+        for threads in [1, 2] {
+            let setting = Setting { xgboost: &settings, threads, seed: 7 };
+            assert_eq!(fit(&data, &rows, 20, setting).unwrap(), fit(&data, &rows, 20, setting).unwrap());
+        }
+    }
+
+    #[test]
+    fn stops_early_and_can_be_cut_at_any_round() {
+        let data = sample();
+        let (train, valid): (Vec<usize>, Vec<usize>) = ((0..400).collect(), (400..600).collect());
+        let settings = Xgboost { eta: 0.5, early_stopping_rounds: 5, max_rounds: 500, ..Xgboost::default() };
+        let setting = Setting { xgboost: &settings, threads: 1, seed: 7 };
+        let staged = Staged::train(&data, &train, &valid, setting).unwrap();
+        assert!(staged.losses.len() < 500);
+        let best = best_rounds(std::slice::from_ref(&staged));
+        let margins = staged.margins_after(best).unwrap();
+        let refit = fit(&data, &train, best, setting).unwrap().margins(&data.table, &valid).unwrap();
+        for (a, b) in margins.iter().zip(&refit) {
+            assert!((a - b).abs() < 1e-6);
+        }
+    }
+}

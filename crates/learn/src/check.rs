@@ -30,17 +30,12 @@ pub fn reads_writes(project: &Project) -> Vec<Task> {
     project.models.values().map(task).collect()
 }
 
-/// The tables that models make, with their columns. `schemas` are the project's other tables: the account id's type is theirs.
-pub fn outputs(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> BTreeMap<TableName, SchemaRef> {
+/// The tables that models make, with their columns.
+pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     if project.models.is_empty() {
         return BTreeMap::new();
     }
-    let features = project.models.values().find_map(|m| m.value.features.table.value.parse::<TableName>().ok());
-    let account_id = features
-        .and_then(|t| schemas.get(&t))
-        .and_then(|s| s.field_with_name("account_id").ok())
-        .map_or(DataType::Utf8, |f| f.data_type().clone());
-    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema(&account_id))])
+    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema())])
 }
 
 /// Checks each model's tables and columns against the tables that the project makes.

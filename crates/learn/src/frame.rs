@@ -64,7 +64,7 @@ fn select_features(features: &[String]) -> String {
 pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: NaiveDate) -> Result<Dataset> {
     let label = &model.label;
     let sql = format!(
-        "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS as_of, \
+        "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS day, \
                 CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{} \
          FROM {} AS f JOIN {} AS l ON l.account_id = f.account_id AND l.as_of = f.as_of \
          WHERE CAST(f.as_of AS DATE) <= $as_of \
@@ -80,10 +80,10 @@ pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: Na
     dataset(&batches, features)
 }
 
-/// The rows of one date, without labels, with the account ids in their own type.
+/// The rows of one date, without labels, in the order of the accounts.
 pub async fn unlabelled(lake: &Lake, table: &str, features: &[String], as_of: NaiveDate) -> Result<Vec<RecordBatch>> {
     let sql = format!(
-        "SELECT f.account_id AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of ORDER BY f.account_id",
+        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of ORDER BY f.account_id",
         select_features(features),
         table_name(table)?,
     );
@@ -118,7 +118,7 @@ fn dataset(batches: &[RecordBatch], features: &[String]) -> Result<Dataset> {
     let censored = df.height() - known.sum().unwrap_or(0) as usize;
     let df = df.filter(&known)?;
     let events = df.column("label")?.bool()?.iter().map(|e| e == Some(true)).collect();
-    let days = df.column("as_of")?.cast(&PolarsType::Int32)?;
+    let days = df.column("day")?.cast(&PolarsType::Int32)?;
     let dates = days.i32()?.iter().map(|d| d.and_then(date_of_day).unwrap_or_default()).collect();
     let names = df.column("account")?.cast(&PolarsType::String)?;
     let names: Vec<&str> = names.str()?.iter().map(Option::unwrap_or_default).collect();

@@ -26,6 +26,8 @@ pub mod leaks;
 pub mod logistic;
 pub mod metrics;
 pub mod model;
+#[cfg(test)]
+mod night;
 pub mod reasons;
 pub mod registry;
 pub mod runs;

@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayRef, Date32Array, Float64Array, Float64Builder, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::concat;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use chrono::NaiveDate;
 use cscopilot_lake::{Lake, Mode, TableName, Txn, Write, stream_of_batches};
@@ -35,11 +35,11 @@ fn reason_fields() -> Fields {
     ])
 }
 
-/// The columns of `marts.model_scores`, for account ids of a type.
-pub fn schema(account_id: &DataType) -> SchemaRef {
+/// The columns of `marts.model_scores`. Account ids are text, whatever the features table has.
+pub fn schema() -> SchemaRef {
     let item = Field::new("item", DataType::Struct(reason_fields()), true);
     Arc::new(Schema::new(vec![
-        Field::new("account_id", account_id.clone(), true),
+        Field::new("account_id", DataType::Utf8, true),
         Field::new("as_of", DataType::Date32, true),
         Field::new("model", DataType::Utf8, true),
         Field::new("model_version", DataType::Int64, true),
@@ -129,7 +129,6 @@ pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<Recor
     let items = StructArray::try_new(reason_fields(), items, None)?;
     let item = Arc::new(Field::new("item", DataType::Struct(reason_fields()), true));
     let offsets = OffsetBuffer::from_lengths(scores.reasons.iter().map(Vec::len));
-    let schema = schema(accounts.data_type());
     let columns: Vec<ArrayRef> = vec![
         accounts,
         Arc::new(Date32Array::from(vec![stamp.as_of.to_epoch_days(); n])),
@@ -141,7 +140,7 @@ pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<Recor
         Arc::new(Int32Array::from(scores.deciles.clone())),
         Arc::new(ListArray::try_new(item, offsets, Arc::new(items), None)?),
     ];
-    Ok(RecordBatch::try_new(schema, columns)?)
+    Ok(RecordBatch::try_new(schema(), columns)?)
 }
 
 /// The account ids of rows that [`frame::unlabelled`] read.
@@ -150,7 +149,7 @@ pub fn account_ids(batches: &[RecordBatch]) -> Result<Option<ArrayRef>> {
         return Ok(None);
     }
     let arrays: Vec<&dyn Array> = batches.iter().map(|b| b.column(0).as_ref()).collect();
-    Ok(Some(concat(&arrays)?))
+    Ok(Some(cast(&concat(&arrays)?, &DataType::Utf8)?))
 }
 
 /// Replaces the scores of the stamp's model and date.
@@ -161,10 +160,9 @@ pub async fn commit(lake: &Lake, rows: RecordBatch, txn: Txn) -> Result<()> {
 }
 
 /// Makes the table if it isn't there, so that SQL may read it on nights without any champion.
-pub async fn ensure_table(lake: &Lake, account_id: &DataType, txn: Txn) -> Result<()> {
+pub async fn ensure_table(lake: &Lake, txn: Txn) -> Result<()> {
     if lake.table(&table()).await?.is_none() {
-        let schema = schema(account_id);
-        let data = stream_of_batches(Arc::clone(&schema), vec![RecordBatch::new_empty(schema)]);
+        let data = stream_of_batches(schema(), vec![RecordBatch::new_empty(schema())]);
         lake.commit(Write::new(table(), Mode::Append, data, txn).partitioned_by(["model", "as_of"])).await?;
     }
     Ok(())
@@ -213,8 +211,8 @@ mod tests {
             reasons: vec![vec![], vec![reason("a"), reason("b")]],
         };
         let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default() };
-        let batch = batch(Arc::new(Int64Array::from(vec![7, 8])), &scores, &stamp).unwrap();
-        assert_eq!(batch.schema(), schema(&DataType::Int64));
+        let batch = batch(Arc::new(StringArray::from(vec!["7", "8"])), &scores, &stamp).unwrap();
+        assert_eq!(batch.schema(), schema());
         let list = batch.column(8).as_any().downcast_ref::<ListArray>().unwrap();
         assert_eq!((list.value(0).len(), list.value(1).len()), (0, 2));
     }

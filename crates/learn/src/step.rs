@@ -1,6 +1,5 @@
 //! The learn step: train if due, then score tonight's accounts.
 
-use arrow::datatypes::DataType;
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_spec::{FeatureDictionary, Loaded, Model};
 
@@ -207,11 +206,10 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
 
     let source = &loaded.value.features.table;
     let Some(champion) = champion else {
-        let schema = frame::schema_of(&ctx.lake, source).await?;
-        let account_id = schema.field_with_name("account_id").map_or(DataType::Utf8, |f| f.data_type().clone());
-        score::ensure_table(&ctx.lake, &account_id, ctx.txn()).await?;
+        score::ensure_table(&ctx.lake, ctx.txn()).await?;
         registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
         outcome.fact("mode", "rules alone");
+        outcome.fact("verdict", refused.map_or_else(|| "rules alone".to_owned(), |r| format!("rules alone: {}", r.reason)));
         return Ok(outcome);
     };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
@@ -242,8 +240,19 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     }
     registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
     outcome.fact("mode", "model");
+    outcome.fact("verdict", verdict(champion));
     outcome.fact("champion_version", champion.version);
     outcome.fact("champion_estimator", champion.estimator.clone().unwrap_or_default());
     outcome.fact("champion_auc", champion.auc.map_or(serde_json::Value::Null, Into::into));
     Ok(outcome)
+}
+
+/// The champion in a few words, for summaries.
+fn verdict(champion: &ModelRun) -> String {
+    let estimator = champion.estimator.as_deref().unwrap_or_default().replace('_', " ");
+    let auc = match (champion.auc, champion.auc_low, champion.auc_high) {
+        (Some(auc), Some(low), Some(high)) => format!(", AUC {auc:.2} ({low:.2} to {high:.2})"),
+        _ => String::new(),
+    };
+    format!("version {} of {}, {estimator}{auc}", champion.version, champion.as_of)
 }

@@ -1,0 +1,230 @@
+//! Whole nights on a small lake: train, refuse, score, repeat.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use chrono::{Months, NaiveDate};
+use cscopilot_lake::step::{Progress, StepContext};
+use cscopilot_lake::{Lake, LakeOptions, Mode, Params, Txn, Write, stream_of_batches};
+use cscopilot_spec::{LoadOptions, Project};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::metrics::sigmoid;
+use crate::{Error, aliases, models, run};
+use cscopilot_diag::Coded;
+
+const ACCOUNTS: usize = 250;
+const MONTHS: u32 = 18;
+
+fn tonight() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2023, 7, 1).unwrap()
+}
+
+/// What the simulated features know about the event.
+#[derive(Clone, Copy, PartialEq)]
+enum World {
+    /// Logins say something.
+    Signal,
+    /// Nothing says anything.
+    Noise,
+    /// One column is the label.
+    Leak,
+}
+
+async fn commit(lake: &Lake, table: &str, batch: RecordBatch) {
+    let data = stream_of_batches(batch.schema(), vec![batch]);
+    lake.commit(Write::new(table.parse().unwrap(), Mode::Overwrite, data, Txn::new(table, "setup"))).await.unwrap();
+}
+
+async fn fill(lake: &Lake, world: World) {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let (mut ids, mut days, mut logins, mut tickets, mut flag, mut segment) = (vec![], vec![], vec![], vec![], vec![], vec![]);
+    let mut churned: Vec<Option<bool>> = vec![];
+    for month in 0..=MONTHS {
+        let date = tonight() - Months::new(MONTHS - month);
+        for account in 0..ACCOUNTS {
+            let habit: f64 = (account % 10) as f64;
+            let seen: f64 = (habit + rng.random_range(0.0..6.0)).floor();
+            let risk = if world == World::Noise { -2.2 } else { 0.3 - 0.45 * seen };
+            let event = rng.random_range(0.0..1.0) < sigmoid(risk);
+            ids.push(format!("a{account:03}"));
+            days.push(date.to_epoch_days());
+            logins.push((account % 17 != 3).then_some(seen));
+            tickets.push(rng.random_range(0.0f64..5.0).floor());
+            let known = if world == World::Leak { event } else { rng.random_range(0..2) == 0 };
+            flag.push(known);
+            segment.push(if account % 2 == 0 { "small" } else { "large" });
+            churned.push((date < tonight() - Months::new(1)).then_some(event));
+        }
+    }
+    let features = RecordBatch::try_from_iter([
+        ("account_id", Arc::new(StringArray::from(ids.clone())) as ArrayRef),
+        ("as_of", Arc::new(Date32Array::from(days.clone()))),
+        ("logins_28d", Arc::new(Float64Array::from(logins))),
+        ("tickets_open", Arc::new(Float64Array::from(tickets))),
+        ("is_new", Arc::new(BooleanArray::from(flag))),
+        ("segment", Arc::new(StringArray::from(segment))),
+    ]);
+    let schema = Schema::new(vec![
+        Field::new("account_id", DataType::Utf8, true),
+        Field::new("as_of", DataType::Date32, true),
+        Field::new("churned", DataType::Boolean, true),
+    ]);
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(StringArray::from(ids)), Arc::new(Date32Array::from(days)), Arc::new(BooleanArray::from(churned))];
+    commit(lake, "features.account_features", features.unwrap()).await;
+    commit(lake, "labels.churn", RecordBatch::try_new(Arc::new(schema), columns).unwrap()).await;
+}
+
+struct House {
+    _folder: tempfile::TempDir,
+    ctx: StepContext,
+}
+
+impl House {
+    async fn new(world: World) -> Self {
+        Self::with_model(world, "gates: {bootstrap_samples: 200}\n").await
+    }
+
+    async fn with_model(world: World, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("cscopilot.yaml", "version: 1\nname: test\nlake: lake\n");
+        let model = "version: 1\ntitle: Churn\nlabel: {table: labels.churn, column: churned, horizon_days: 28, lead_days: 2}\n\
+                     features: {table: features.account_features}\n";
+        write("configs/models/churn.yaml", &format!("{model}{more}"));
+        write(
+            "configs/features/account_features.yaml",
+            "version: 1\nfeatures:\n  logins_28d: {label: \"Logins, 28 days\", unit: logins, down: logs in less than usual}\n",
+        );
+        let project = Project::load(folder.path(), &LoadOptions::default()).unwrap();
+        let lake = Lake::open(folder.path().join("lake").to_str().unwrap(), LakeOptions::default()).await.unwrap();
+        fill(&lake, world).await;
+        let ctx = StepContext {
+            project: Arc::new(project),
+            lake,
+            as_of: tonight(),
+            run_id: "run-1".to_owned(),
+            step: "learn.churn".to_owned(),
+            full_refresh: false,
+            params: Params::new(),
+            progress: Progress::new(),
+            fingerprint: None,
+        };
+        Self { _folder: folder, ctx }
+    }
+
+    fn again(&self, run: &str, full_refresh: bool) -> StepContext {
+        StepContext { run_id: run.to_owned(), full_refresh, ..self.ctx.clone() }
+    }
+
+    async fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let objects = self.ctx.lake.objects();
+        let mut all = Vec::new();
+        for object in objects.list("models").await.unwrap() {
+            all.push((object.path.clone(), objects.get(&object.path).await.unwrap().unwrap().to_vec()));
+        }
+        all
+    }
+
+    async fn rows(&self, table: &str, order: &str) -> String {
+        let rows = self.ctx.lake.query(&format!("SELECT * FROM {table} ORDER BY {order}"), &Params::new()).await.unwrap();
+        arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_night_with_signal_promotes_scores_and_repeats_to_the_byte() {
+    let house = House::new(World::Signal).await;
+    let outcome = run(&house.ctx, "churn").await.unwrap();
+    assert_eq!(outcome.facts["promoted"], true, "{:?}", outcome.facts);
+    assert_eq!((outcome.rows_in, outcome.rows_out), (ACCOUNTS as u64, ACCOUNTS as u64));
+    let listed = models(&house.ctx.lake).await.unwrap();
+    assert_eq!((listed.len(), listed[0].alias, listed[0].run.version), (1, Some("champion"), 1));
+    assert!(listed[0].run.auc_low.unwrap() > 0.6);
+    assert_eq!(listed[0].run.rows_censored, 2 * ACCOUNTS as i64);
+
+    let sql = "SELECT probability, margin, decile, top_reasons FROM marts.model_scores ORDER BY margin DESC LIMIT 1";
+    let top = &house.ctx.lake.query(sql, &Params::new()).await.unwrap()[0];
+    let p = top.column(0).as_primitive::<Float64Type>().value(0);
+    assert!(p > 0.1 && p < 0.9, "{p}");
+    let reasons = top.column(3).as_list::<i32>().value(0);
+    let text = reasons.as_struct().column_by_name("text").unwrap().as_string::<i32>().value(0).to_owned();
+    assert!(text.starts_with("Logins, 28 days: ") && text.ends_with("logs in less than usual, raises the risk"), "{text}");
+
+    let (files, scores, runs) = (house.files().await, house.rows("marts.model_scores", "account_id").await, house.rows("ops.model_runs", "version").await);
+    let names: Vec<&str> = files.iter().map(|(n, _)| n.rsplit('/').next().unwrap()).collect();
+    for needed in ["aliases.json", "calibration.json", "card.json", "card.md", "features.json", "metrics.json"] {
+        assert!(names.contains(&needed), "{names:?}");
+    }
+
+    // The next run of the same night does not train; a full refresh does, and finds the same version.
+    let second = run(&house.again("run-2", false), "churn").await.unwrap();
+    assert!(!second.facts.contains_key("trained_version"));
+    let refreshed = run(&house.again("run-3", true), "churn").await.unwrap();
+    assert_eq!(refreshed.facts["trained_version"], 1);
+    assert_eq!(house.files().await, files);
+    assert_eq!(house.rows("marts.model_scores", "account_id").await, scores);
+    assert_eq!(house.rows("ops.model_runs", "version").await, runs);
+
+    // And so does another house.
+    let twin = House::new(World::Signal).await;
+    run(&twin.ctx, "churn").await.unwrap();
+    assert_eq!(twin.files().await, files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_night_without_signal_goes_on_with_rules_alone() {
+    let house = House::new(World::Noise).await;
+    let outcome = run(&house.ctx, "churn").await.unwrap();
+    assert_eq!(outcome.facts["promoted"], false, "{:?}", outcome.facts);
+    assert_eq!(outcome.facts["mode"], "rules alone");
+    assert!(outcome.warnings[0].message.contains("rules alone"), "{:?}", outcome.warnings);
+    assert_eq!(outcome.rows_out, 0);
+    assert_eq!(house.ctx.lake.query("SELECT * FROM marts.model_scores", &Params::new()).await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(), 0);
+    let a = aliases(&house.ctx.lake.objects(), "churn").await.unwrap();
+    assert_eq!((a.champion, a.challenger), (None, Some(1)));
+    // A refusal is not repeated until data or definition are new.
+    assert!(!run(&house.again("run-2", false), "churn").await.unwrap().facts.contains_key("trained_version"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feature_that_knows_the_label_stops_the_training() {
+    let house = House::new(World::Leak).await;
+    let error = run(&house.ctx, "churn").await.unwrap_err();
+    assert_eq!(error.code(), "LRN010");
+    assert!(error.to_string().contains("`is_new`"), "{error}");
+    assert!(models(&house.ctx.lake).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_champion_needs_and_that_is_gone_is_named() {
+    let house = House::new(World::Signal).await;
+    run(&house.ctx, "churn").await.unwrap();
+    let left = house.ctx.lake.query("SELECT account_id, as_of, is_new, segment FROM features.account_features", &Params::new()).await.unwrap();
+    let left = arrow::compute::concat_batches(&left[0].schema(), &left).unwrap();
+    let data = stream_of_batches(left.schema(), vec![left]);
+    let write = Write::new("features.account_features".parse().unwrap(), Mode::Overwrite, data, Txn::new("x", "y"));
+    house.ctx.lake.commit(write).await.unwrap();
+    let error = run(&house.again("run-2", false), "churn").await.unwrap_err();
+    assert!(matches!(error, Error::MissingFeatures { .. }), "{error}");
+    assert!(error.to_string().contains("`logins_28d`, `tickets_open`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_explained_in_full() {
+    let house = House::new(World::Signal).await;
+    run(&house.ctx, "churn").await.unwrap();
+    let explained = crate::explain(&house.ctx, "a007").await.unwrap();
+    assert_eq!(explained.len(), 1);
+    let sum: f64 = explained[0].contributions.iter().map(|c| c.reason.contribution).sum();
+    assert!((explained[0].base_value + sum - explained[0].margin).abs() < 1e-4);
+    assert_eq!(explained[0].contributions.len(), 3);
+    assert!(crate::explain(&house.ctx, "nobody").await.unwrap().is_empty());
+}
