@@ -20,13 +20,7 @@ pub(crate) struct Format {
 
 impl Default for Format {
     fn default() -> Self {
-        Self {
-            symbol: "$".into(),
-            symbol_after: false,
-            decimal: ".".into(),
-            thousands: ",".into(),
-            date: "%-d %b %Y".into(),
-        }
+        Self { symbol: "$".into(), symbol_after: false, decimal: ".".into(), thousands: ",".into(), date: "%-d %b %Y".into() }
     }
 }
 
@@ -154,7 +148,10 @@ mod tests {
         assert_eq!(f.signed(3.25, 1), "+3.2");
         assert_eq!(f.signed(0.01, 1), "0.0");
         assert_eq!(f.percent(0.1234, 1), "12.3%");
-        assert_eq!((f.plain(0.0341), f.plain(2.5), f.plain(14.26), f.plain(1200.4)), ("0.034".into(), "2.50".into(), "14.3".into(), "1,200".into()));
+        assert_eq!(
+            (f.plain(0.0341), f.plain(2.5), f.plain(14.26), f.plain(1200.4)),
+            ("0.034".into(), "2.50".into(), "14.3".into(), "1,200".into())
+        );
     }
 
     #[test]

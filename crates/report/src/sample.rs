@@ -23,12 +23,29 @@ pub(crate) fn tonight() -> NaiveDate {
 }
 
 const FIRST: [&str; 20] = [
-    "Northwind", "Blue Harbor", "Cedar", "Lumen", "Apex", "Granite", "Silverline", "Quanta", "Fjord", "Meridian", "Orchard", "Pioneer",
-    "Redwood", "Solstice", "Tidal", "Umbra", "Vertex", "Willow", "Xenon", "Yarrow",
+    "Northwind",
+    "Blue Harbor",
+    "Cedar",
+    "Lumen",
+    "Apex",
+    "Granite",
+    "Silverline",
+    "Quanta",
+    "Fjord",
+    "Meridian",
+    "Orchard",
+    "Pioneer",
+    "Redwood",
+    "Solstice",
+    "Tidal",
+    "Umbra",
+    "Vertex",
+    "Willow",
+    "Xenon",
+    "Yarrow",
 ];
-const LAST: [&str; 12] = [
-    "Logistics", "Robotics", "Health", "Analytics", "Foods", "Energy", "Media", "Studios", "Insurance", "Capital", "Learning", "Mobility",
-];
+const LAST: [&str; 12] =
+    ["Logistics", "Robotics", "Health", "Analytics", "Foods", "Energy", "Media", "Studios", "Insurance", "Capital", "Learning", "Mobility"];
 const PEOPLE: [&str; 8] =
     ["Amara Okafor", "Ben Lindqvist", "Chiara Romano", "Daniel Cho", "Elif Yılmaz", "Farid Haddad", "Grace Muller", "Hugo Silva"];
 const REASONS: [(&str, &str, &str); 6] = [
@@ -49,7 +66,14 @@ const MEASURES: [(&str, &str, &str, f64); 6] = [
 ];
 
 fn band(score: f64) -> Arc<str> {
-    if score >= 70.0 { "healthy" } else if score >= 40.0 { "watch" } else { "at_risk" }.into()
+    if score >= 70.0 {
+        "healthy"
+    } else if score >= 40.0 {
+        "watch"
+    } else {
+        "at_risk"
+    }
+    .into()
 }
 
 fn account(i: usize, managers: usize, with_model: bool) -> Account {
@@ -157,11 +181,8 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
     };
     let name = format!("{} {}", FIRST[dice.below(FIRST.len())], LAST[dice.below(LAST.len())]);
     let id = format!("acc-{i:05}");
-    let risk = with_model.then(|| Risk {
-        probability,
-        decile: Some(((1.0 - probability / 0.45).clamp(0.0, 0.99) * 10.0) as i64 + 1),
-        reasons,
-    });
+    let risk =
+        with_model.then(|| Risk { probability, decile: Some(((1.0 - probability / 0.45).clamp(0.0, 0.99) * 10.0) as i64 + 1), reasons });
     let attention = if with_model { (arr as f64 * probability) as Cents } else { (arr as f64 * (100.0 - score) / 100.0) as Cents };
     Account {
         slug: crate::slug::slug(&id),
@@ -176,7 +197,11 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
         renewal: Some(as_of + Duration::days((dice.next() * 360.0) as i64)),
         tenure_days: Some((dice.next() * 1500.0) as i64),
         crm_id: Some(format!("001Dn00000{i:05}AAA")),
-        facts: vec![("seats_entitled".into(), Fact::Number(60.0)), ("billing_period".into(), Fact::Text("annual".into())), ("signed_on".into(), Fact::Date(as_of))],
+        facts: vec![
+            ("seats_entitled".into(), Fact::Number(60.0)),
+            ("billing_period".into(), Fact::Text("annual".into())),
+            ("signed_on".into(), Fact::Date(as_of)),
+        ],
         health: Some(Health { score, band: band(score), coverage_pct: Some(93.0) }),
         before,
         risk,
@@ -195,10 +220,8 @@ pub(crate) fn night(accounts: usize, managers: usize, with_model: bool) -> Night
     let as_of = tonight();
     let mut all: Vec<Account> = (0..accounts).map(|i| account(i, managers, with_model)).collect();
     all.sort_by(|a, b| b.attention.cmp(&a.attention).then_with(|| a.id.cmp(&b.id)));
-    let portfolio = (0..15)
-        .rev()
-        .map(|n| Point { as_of: as_of - Duration::days(28 * n), mean_health: 63.0 - (n as f64 - 7.0).abs() * 0.9 })
-        .collect();
+    let portfolio =
+        (0..15).rev().map(|n| Point { as_of: as_of - Duration::days(28 * n), mean_health: 63.0 - (n as f64 - 7.0).abs() * 0.9 }).collect();
     let figures = |auc: f64| -> BTreeMap<String, f64> {
         [
             ("auc", auc),
@@ -224,17 +247,20 @@ pub(crate) fn night(accounts: usize, managers: usize, with_model: bool) -> Night
         estimator: Some("xgboost".into()),
         promoted,
         reason: Some(
-            if promoted { "passed the gate" } else { "the interval of AUC, 0.47 to 0.58, reaches 0.5: it can't be told from chance" }.into(),
+            if promoted { "passed the gate" } else { "the interval of AUC, 0.47 to 0.58, reaches 0.5: it can't be told from chance" }
+                .into(),
         ),
         figures: figures(auc),
         dates: [("train_from", 540), ("train_to", 180), ("test_from", 120), ("test_to", 40)].map(|(k, n)| (k.to_owned(), day(n))).into(),
         detail: serde_json::json!({
-            "calibration": (1..=10).map(|i| serde_json::json!({"predicted": 0.02 * f64::from(i), "observed": 0.019 * f64::from(i) + if i % 2 == 0 {0.006} else {-0.005}, "rows": 311})).collect::<Vec<_>>(),
-            "gains": (1..=10).map(|i| serde_json::json!({"share": f64::from(i) / 10.0, "found": (f64::from(i) / 10.0).powf(0.55)})).collect::<Vec<_>>(),
-            "importance": REASONS.iter().enumerate().map(|(i, (f, _, _))| serde_json::json!({"feature": f, "importance": 0.4 / (i as f64 + 1.0)})).collect::<Vec<_>>(),
-            "estimators": [
-                {"name": "xgboost", "auc": auc, "auc_low": auc - 0.045, "auc_high": auc + 0.043, "average_precision": 0.214, "log_loss": 0.231, "brier": 0.0643, "lift_10pct": 2.9, "calibration_error": 0.012},
-                {"name": "logistic_regression", "auc": auc - 0.012, "auc_low": auc - 0.06, "auc_high": auc + 0.03, "average_precision": 0.201, "log_loss": 0.236, "brier": 0.0648, "lift_10pct": 2.6, "calibration_error": 0.015},
+            "calibration": (1..=10_i32).map(|i| { let x = f64::from(i); serde_json::json!({"predicted": 0.015 * x, "observed": 0.014 * x + if i % 2 == 0 {0.006} else {-0.005}, "low": 0.009 * x, "high": 0.021 * x + 0.008, "rows": 311}) }).collect::<Vec<_>>(),
+            "gains": ([5, 10, 20, 30, 50].map(|p| serde_json::json!({"top_pct": p, "captured_pct": 100.0 * (f64::from(p) / 100.0).powf(0.55), "lift": 2.0}))),
+            "importance": REASONS.iter().enumerate().map(|(i, (f, _, _))| serde_json::json!({"feature": f, "label": crate::format::humanise(f), "mean_abs_contribution": 0.4 / (i as f64 + 1.0)})).collect::<Vec<_>>(),
+            "test": {"uncertainty": {"auc": {"value": auc, "low": auc - 0.04, "high": auc + 0.04}, "calibration_ratio": {"value": 1.04, "low": 0.81, "high": 1.3}, "calibration_slope": {"value": 0.93, "low": 0.7, "high": 1.16}}, "log_loss_of_rate": 0.264, "event_accounts": 118},
+            "refitted_on_all": promoted,
+            "candidates": [
+                {"estimator": "xgboost", "choice": {"xgboost": {"rounds": 60, "max_depth": 2, "eta": 0.05}}, "chosen": true, "validation_auc": auc - 0.01, "validation_log_loss": 0.229, "test_auc": auc, "test_lift_10pct": 2.9},
+                {"estimator": "logistic_regression", "choice": {"logistic": {"l2": 10.0}}, "chosen": false, "validation_auc": auc - 0.02, "validation_log_loss": 0.233, "test_auc": auc - 0.012, "test_lift_10pct": 2.6},
             ],
         }),
     };

@@ -27,11 +27,8 @@ pub(crate) fn format(site: &Site) -> Format {
 pub(crate) fn bands(project: &Project, site: &Site, night: &Night) -> Bands {
     let card = project.scorecards.values().find(|c| c.value.default).or_else(|| project.scorecards.values().next());
     let bounds = card.map(|c| c.value.bands.iter().map(|(name, from)| (name.clone(), from.value)).collect()).unwrap_or_default();
-    let mut seen: Vec<String> = night
-        .accounts
-        .iter()
-        .flat_map(|a| a.health.iter().chain(a.before.iter()).map(|h| h.band.to_string()))
-        .collect();
+    let mut seen: Vec<String> =
+        night.accounts.iter().flat_map(|a| a.health.iter().chain(a.before.iter()).map(|h| h.band.to_string())).collect();
     seen.sort_unstable();
     seen.dedup();
     let said = site.bands.iter().map(|(name, tone)| (name.clone(), said(*tone))).collect();
@@ -68,8 +65,7 @@ pub(crate) fn titles(project: &Project) -> Titles {
         titles.groups.extend(file.value.groups.iter().filter_map(|(name, g)| Some((name.clone(), g.label.clone()?))));
     }
     for file in project.features.values() {
-        let words: BTreeMap<String, String> =
-            file.value.features.iter().map(|(name, f)| (name.clone(), f.label.value.clone())).collect();
+        let words: BTreeMap<String, String> = file.value.features.iter().map(|(name, f)| (name.clone(), f.label.value.clone())).collect();
         titles.features.extend(words);
     }
     titles

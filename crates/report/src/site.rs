@@ -28,12 +28,7 @@ pub async fn run(ctx: &StepContext) -> Result<Outcome, Error> {
     let night = read::night(&ctx.lake, project, ctx.as_of, site.compare_days).await?;
     ctx.progress.note("rendering pages");
     let rendered = publish(project, &site, &night, &ctx.lake.objects(), &|| ctx.progress.rows(1)).await?;
-    let mut outcome = Outcome {
-        rows_in: night.accounts.len() as u64,
-        rows_out: rendered.pages,
-        up_to_date: false,
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { rows_in: night.accounts.len() as u64, rows_out: rendered.pages, up_to_date: false, ..Outcome::default() };
     for (path, bytes) in &rendered.too_large {
         let error = Error::TooLarge { path: path.clone(), bytes: *bytes, limit: render::PAGE_LIMIT };
         outcome.warn("RPT003", error.to_string());
@@ -88,6 +83,7 @@ fn stage(
     for (name, bytes) in templates::read_folder(&project.root, &folder).map_err(|e| Error::io(format!("reading {folder}"), e))? {
         stage.put(&format!("assets/{name}"), bytes)?;
     }
+    stage.put("search.js", view::search_index(night).into_bytes())?;
     let too_large = Mutex::new(Vec::new());
     render::render_all(&env, &sources, &pages, &|path, html| {
         if html.len() > render::PAGE_LIMIT {
@@ -103,12 +99,7 @@ fn stage(
 }
 
 /// The templates compiled, with what every page shows.
-pub(crate) fn environment(
-    project: &Project,
-    site: &Site,
-    night: &Night,
-    sources: &[Source],
-) -> Result<Environment<'static>, Diagnostics> {
+pub(crate) fn environment(project: &Project, site: &Site, night: &Night, sources: &[Source]) -> Result<Environment<'static>, Diagnostics> {
     let company = site.company.clone().unwrap_or_else(|| crate::format::humanise(&project.config.value.name));
     let about = context! {
         title => site.title.as_str(),

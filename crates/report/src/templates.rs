@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::format::{Format, NOTHING};
 use chrono::NaiveDate;
-use cscopilot_diag::{Diagnostic, Diagnostics, Place};
+use cscopilot_diag::{Diagnostic, Diagnostics, Place, suggest};
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use std::path::Path;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Templates that a site needs.
 pub(crate) const PAGES: [&str; 7] =
     ["overview.html", "managers.html", "csm.html", "accounts.html", "account.html", "models.html", "quality.html"];
+
+/// Filters that the site adds to those of minijinja.
+const FILTERS: [&str; 9] = ["clip", "date", "money", "money_short", "num", "pct", "plain", "plural", "signed"];
 
 /// One template file.
 #[derive(Debug, Clone)]
@@ -59,9 +62,8 @@ pub(crate) fn sources(root: &Path, reports: &str) -> Result<Vec<Source>, Diagnos
         let path = format!("{folder}/{name}");
         match String::from_utf8(bytes) {
             Ok(text) => sources.push(Source { name, path, text: Arc::from(text) }),
-            Err(_) => problems.push(
-                Diagnostic::error("RPT012", "this template is not UTF-8 text").at(Place::file(path)).with_help("save it as UTF-8"),
-            ),
+            Err(_) => problems
+                .push(Diagnostic::error("RPT012", "this template is not UTF-8 text").at(Place::file(path)).with_help("save it as UTF-8")),
         }
     }
     for page in PAGES {
@@ -77,7 +79,11 @@ pub(crate) fn sources(root: &Path, reports: &str) -> Result<Vec<Source>, Diagnos
 }
 
 /// Compiles all templates; every file's error is reported.
-pub(crate) fn compile(sources: &[Source], format: &Format, globals: Vec<(&'static str, Value)>) -> Result<Environment<'static>, Diagnostics> {
+pub(crate) fn compile(
+    sources: &[Source],
+    format: &Format,
+    globals: Vec<(&'static str, Value)>,
+) -> Result<Environment<'static>, Diagnostics> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -104,10 +110,11 @@ pub(crate) fn diagnostic(error: &minijinja::Error, sources: &[Source]) -> Diagno
     let diagnostic = Diagnostic::error(code, message);
     let help = match error.kind() {
         ErrorKind::UndefinedError => "the reference of templates lists what each page has; test optional values with `is none`",
-        ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest => {
-            "filters of the site: money, money_short, num, plain, pct, signed, date, plural, clip"
-        }
         _ => "templates are written in minijinja, which follows Jinja2",
+    };
+    let help = match error.kind() {
+        ErrorKind::UnknownFilter => unknown_filter(error.detail().unwrap_or_default()),
+        _ => help.to_owned(),
     };
     let source = error.name().and_then(|name| sources.iter().find(|s| s.name == name));
     match source {
@@ -117,6 +124,13 @@ pub(crate) fn diagnostic(error: &minijinja::Error, sources: &[Source]) -> Diagno
         }
         None => diagnostic.with_help(help),
     }
+}
+
+/// Help for a filter that doesn't exist: the message names it as its second word.
+fn unknown_filter(detail: &str) -> String {
+    let name = detail.split_whitespace().nth(1).unwrap_or_default();
+    let known = FILTERS.iter().copied().chain(["join", "length", "default", "upper", "lower", "title", "int", "round", "sort", "first"]);
+    suggest::help(name, known).unwrap_or_else(|| format!("filters of the site: {}", FILTERS.join(", ")))
 }
 
 /// A template error as an error of the report.

@@ -18,7 +18,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
@@ -151,7 +155,7 @@ const TABLES: [(&str, &str); 11] = [
          column5 AS auc, column6 AS auc_low, column7 AS auc_high, 0.2 AS average_precision, 0.23 AS log_loss, 0.06 AS brier, 2.9 AS lift_10pct, \
          0.012 AS calibration_error, 9000 AS rows_train, 3000 AS rows_test, 230 AS positives_test, DATE '2022-04-01' AS train_from, \
          DATE '2023-03-01' AS train_to, DATE '2023-04-01' AS test_from, DATE '2023-08-01' AS test_to, \
-         '{\"importance\": [{\"feature\": \"logins_28d\", \"importance\": 0.4}, {\"feature\": \"tenure_days\", \"importance\": 0.1}]}' AS detail \
+         '{\"importance\": [{\"feature\": \"logins_28d\", \"mean_abs_contribution\": 0.4}, {\"feature\": \"tenure_days\", \"mean_abs_contribution\": 0.1}]}' AS detail \
          FROM (VALUES ('churn', 3, true, 'its AUC is good', 0.712, 0.667, 0.755), ('expansion', 1, false, 'it may be no better than chance', 0.525, 0.48, 0.57))",
     ),
     (

@@ -107,11 +107,7 @@ impl Bands {
         let mut all: Vec<Band> = ranked
             .iter()
             .enumerate()
-            .map(|(i, (name, from))| Band {
-                name: (*name).clone(),
-                tone: tone(name).unwrap_or_else(|| by_rank(i)),
-                from: Some(*from),
-            })
+            .map(|(i, (name, from))| Band { name: (*name).clone(), tone: tone(name).unwrap_or_else(|| by_rank(i)), from: Some(*from) })
             .collect();
         let mut rest: Vec<Band> = seen
             .iter()

@@ -7,18 +7,31 @@ use plotters::style::text_anchor::{HPos, VPos};
 const SIZE: (u32, u32) = (420, 300);
 const FREE: [i32; 4] = [44, 10, 14, 40];
 
+/// A group of rows with neighbouring probabilities.
+pub(crate) struct Calibrated {
+    pub(crate) predicted: f64,
+    pub(crate) observed: f64,
+    /// The interval of what was observed.
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
 /// What was predicted against what happened; on the diagonal, predictions mean what they say.
-pub(crate) fn calibration(points: &[(f64, f64)], title: &str, desc: &str) -> Result<String, Error> {
+pub(crate) fn calibration(bins: &[Calibrated], title: &str, desc: &str) -> Result<String, Error> {
     let frame = Frame { size: SIZE, class: "chart square", title, desc, stretch: false };
     draw(&frame, |canvas| {
-        let top = points.iter().flat_map(|(x, y)| [*x, *y]).fold(0.0, f64::max);
-        let top = nice_top(top);
+        // Intervals of small groups may be huge: they don't decide the scale, they are cut at the top.
+        let highest = bins.iter().map(|b| b.predicted.max(b.observed)).fold(0.0, f64::max);
+        let top = nice_top(highest * 1.15);
         let plane = plane(canvas, (0.0, top), (0.0, top), FREE);
         axes(&plane, top, "predicted", "observed")?;
         line(&plane, vec![(0.0, 0.0), (top, top)], Ink::Rival, 1)?;
-        line(&plane, points.to_vec(), Ink::Accent, 2)?;
+        for (x, (low, high)) in bins.iter().filter_map(|b| Some((b.predicted, b.interval?))) {
+            line(&plane, vec![(x, low.min(top)), (x, high.min(top))], Ink::Whisker, 2)?;
+        }
+        let points: Vec<(f64, f64)> = bins.iter().map(|b| (b.predicted, b.observed)).collect();
+        line(&plane, points.clone(), Ink::Accent, 2)?;
         for point in points {
-            dot(&plane, *point, 4, Ink::Accent)?;
+            dot(&plane, point, 4, Ink::Accent)?;
         }
         Ok(())
     })
@@ -57,9 +70,9 @@ fn percent(value: f64, top: f64) -> String {
     if top < 0.08 { format!("{:.1}%", value * 100.0) } else { format!("{:.0}%", value * 100.0) }
 }
 
-/// The next round number at or above: 4, 8, 12, 20, 40, 60, 80 or 100 percent, so that quarters are round too.
+/// The next number at or above whose quarters are round, in percent: 4, 8, 12, 20 …
 fn nice_top(value: f64) -> f64 {
-    [0.02, 0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8].into_iter().find(|top| value <= *top).unwrap_or(1.0)
+    [0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.32, 0.4, 0.6, 0.8].into_iter().find(|top| value <= *top).unwrap_or(1.0)
 }
 
 #[cfg(test)]
@@ -68,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_axis_ends_at_a_round_number() {
-        assert!((nice_top(0.13) - 0.2).abs() < 1e-12);
+        assert!((nice_top(0.17) - 0.2).abs() < 1e-12);
         assert!((nice_top(0.97) - 1.0).abs() < 1e-12);
     }
 }

@@ -27,11 +27,13 @@ pub(crate) enum Ink {
     WarnZone,
     /// A faint bad background.
     BadZone,
-    /// A second line, or a reference.
+    /// A reference to compare with.
     Rival,
+    /// How sure a point is.
+    Whisker,
 }
 
-const INKS: [(Ink, &str); 12] = [
+const INKS: [(Ink, &str); 13] = [
     (Ink::Text, "i-text"),
     (Ink::Grid, "i-grid"),
     (Ink::Accent, "i-accent"),
@@ -44,6 +46,7 @@ const INKS: [(Ink, &str); 12] = [
     (Ink::WarnZone, "i-warnz"),
     (Ink::BadZone, "i-badz"),
     (Ink::Rival, "i-rival"),
+    (Ink::Whisker, "i-whisker"),
 ];
 
 impl Ink {

@@ -10,7 +10,7 @@ mod ink;
 mod trend;
 
 pub(crate) use bars::{Bin, Slice, histogram, split_bar};
-pub(crate) use curves::{calibration, gains};
+pub(crate) use curves::{Calibrated, calibration, gains};
 pub(crate) use ink::Ink;
 pub(crate) use trend::{Room, Scale, Series, spark, trend};
 

@@ -34,6 +34,13 @@ pub(crate) enum Room {
 }
 
 impl Room {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Half => "chart",
+            Self::Side => "chart side",
+        }
+    }
+
     fn size(self) -> (u32, u32) {
         match self {
             Self::Half => (560, 200),
@@ -50,7 +57,7 @@ fn day(date: NaiveDate) -> f64 {
 
 /// A line with area, zones, date labels and the last value.
 pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>, room: Room) -> Result<String, Error> {
-    let frame = Frame { size: room.size(), class: "chart", title: series.title, desc: series.desc, stretch: false };
+    let frame = Frame { size: room.size(), class: room.class(), title: series.title, desc: series.desc, stretch: false };
     draw(&frame, |canvas| {
         let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else { return Ok(()) };
         let (from, to) = (day(first.0), day(last.0));
@@ -63,8 +70,7 @@ pub(crate) fn trend(series: &Series<'_>, scale: &Scale<'_>, room: Room) -> Resul
             line(&plane, vec![(from, *value), (to, *value)], Ink::Grid, 1)?;
             words(&plane, (from, *value), (-8, 0), label, (HPos::Right, VPos::Center))?;
         }
-        let points: Vec<(f64, f64)> =
-            series.points.iter().map(|(date, value)| (day(*date), value.clamp(scale.from, scale.to))).collect();
+        let points: Vec<(f64, f64)> = series.points.iter().map(|(date, value)| (day(*date), value.clamp(scale.from, scale.to))).collect();
         if let [(only_x, only_y)] = points[..] {
             line(&plane, vec![(only_x, only_y), (to, only_y)], Ink::Accent, 2)?;
         } else {

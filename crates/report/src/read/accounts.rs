@@ -148,9 +148,7 @@ fn score(batch: &RecordBatch, by_id: &mut BTreeMap<String, Account>) -> Result<(
             coverage_pct: coverage.get(row),
         });
         account.risk = match risks.get(row) {
-            Some(probability) => {
-                Some(Risk { probability, decile: deciles.get(row), reasons: read_reasons(reasons.get(row))? })
-            }
+            Some(probability) => Some(Risk { probability, decile: deciles.get(row), reasons: read_reasons(reasons.get(row))? }),
             None => None,
         };
         account.expansion = expansion.get(row);
@@ -267,7 +265,8 @@ pub(super) async fn add_alerts(reader: &Reader, accounts: &mut [Account], places
 pub(super) async fn add_opportunities(reader: &Reader, accounts: &mut [Account], places: &Places) -> Result<(), Error> {
     for batch in reader.rows("marts.opportunities", "WHERE as_of = $as_of").await? {
         let text = |name: &str| Texts::of(&batch, name);
-        let (ids, kinds, products, titles, messages) = (text("account_id")?, text("kind")?, text("product")?, text("title")?, text("message")?);
+        let (ids, kinds, products, titles, messages) =
+            (text("account_id")?, text("kind")?, text("product")?, text("title")?, text("message")?);
         let (propensity, expected) = (Floats::of(&batch, "propensity")?, Money::of(&batch, "expected_arr")?);
         for row in 0..batch.num_rows() {
             if let Some(account) = place(ids.get(row), accounts, places) {

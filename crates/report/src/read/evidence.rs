@@ -76,9 +76,7 @@ async fn models(reader: &Reader, project: &Project, trainings: &[Training]) -> R
         })
         .collect();
     for training in trainings {
-        cards
-            .entry(training.model.clone())
-            .or_insert_with(|| ModelCard { name: training.model.clone(), ..ModelCard::default() });
+        cards.entry(training.model.clone()).or_insert_with(|| ModelCard { name: training.model.clone(), ..ModelCard::default() });
     }
     let sql = "SELECT model, max(model_version) AS version, max(estimator) AS estimator, count(*) AS n FROM marts.model_scores \
                WHERE as_of = $as_of GROUP BY model ORDER BY model";

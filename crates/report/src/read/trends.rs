@@ -53,10 +53,8 @@ pub(super) async fn add(
             }
         }
     }
-    night.portfolio = portfolio
-        .into_iter()
-        .map(|(as_of, (accounts, sum))| Point { as_of, mean_health: sum / accounts.max(1) as f64 })
-        .collect();
+    night.portfolio =
+        portfolio.into_iter().map(|(as_of, (accounts, sum))| Point { as_of, mean_health: sum / accounts.max(1) as f64 }).collect();
     Ok(())
 }
 

@@ -25,7 +25,7 @@ async fn names_from_vendors_are_escaped_everywhere() {
     let html = || pages.iter().filter(|(path, _)| path.ends_with(".html"));
     assert!(html().any(|(_, text)| text.contains("Fjord &lt;script&gt;")));
     for (path, text) in html() {
-        assert!(!text.contains("<script"), "{path}");
+        assert!(!text.contains("<script>"), "{path}");
         assert!(!text.contains("Acme & Sons"), "{path}");
     }
 }
@@ -35,16 +35,20 @@ async fn every_link_leads_to_a_page_of_the_site() {
     let (_dir, pages) = site().await;
     let mut links = 0;
     for (path, text) in pages.iter().filter(|(path, _)| path.ends_with(".html")) {
-        for part in text.split("href=\"").chain(text.split("src=\"")).skip(1) {
+        for part in text.split("href=\"").skip(1).chain(text.split("src=\"").skip(1)) {
             let target = part.split('"').next().unwrap();
-            if target.starts_with('#') || target.starts_with('<') || target.is_empty() {
+            if target.starts_with('#') {
                 continue;
             }
             assert!(!target.contains("://") && !target.starts_with('/'), "{path} leads outside: {target}");
             let mut at: Vec<&str> = path.split('/').collect();
             at.pop();
             for step in target.split('/') {
-                if step == ".." { drop(at.pop()) } else { at.push(step) }
+                if step == ".." {
+                    at.pop();
+                } else {
+                    at.push(step);
+                }
             }
             assert!(pages.contains_key(&at.join("/")), "{path} leads nowhere: {target}");
             links += 1;
@@ -82,12 +86,8 @@ async fn nothing_after_tonight_is_shown() {
 async fn without_models_and_checks_the_pages_say_so() {
     let dir = tempfile::tempdir().unwrap();
     let lake = lake_in(&dir.path().join("lake")).await;
-    store(
-        &lake,
-        "marts.accounts",
-        "SELECT 'a' AS account_id, 'Alpha' AS account_name, 'c1' AS csm_id, CAST(100 AS DECIMAL(18,2)) AS arr",
-    )
-    .await;
+    store(&lake, "marts.accounts", "SELECT 'a' AS account_id, 'Alpha' AS account_name, 'c1' AS csm_id, CAST(100 AS DECIMAL(18,2)) AS arr")
+        .await;
     let (outcome, pages) = run(project(dir.path()), &lake).await;
     assert_eq!(outcome.rows_in, 1);
     assert!(pages["index.html"].contains("No churn model is in use"));

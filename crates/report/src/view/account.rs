@@ -55,8 +55,7 @@ fn context(
     before: Option<&Account>,
     after: Option<&Account>,
 ) -> Result<Value, Error> {
-    let facts: Vec<Value> =
-        account.facts.iter().take(MOST).map(|(name, value)| fact(name, value)).collect();
+    let facts: Vec<Value> = account.facts.iter().take(MOST).map(|(name, value)| fact(name, value)).collect();
     Ok(context! {
         root => link("../".to_owned()),
         page => "accounts",
@@ -174,8 +173,7 @@ fn trend(view: &View<'_>, account: &Account) -> Result<Option<Value>, Error> {
         return Ok(None);
     }
     let desc = format!("From {:.0} on {} to {:.0} on {}.", first.1, iso(first.0), last.1, iso(last.0));
-    let series =
-        Series { points: &account.trend, title: "Health score over time", desc: &desc, last: format!("{:.0}", last.1) };
+    let series = Series { points: &account.trend, title: "Health score over time", desc: &desc, last: format!("{:.0}", last.1) };
     Ok(Some(Value::from_safe_string(chart::trend(&series, &health_scale(&view.bands.zones()), chart::Room::Side)?)))
 }
 
@@ -218,7 +216,7 @@ fn alerts(view: &View<'_>, account: &Account) -> Vec<Value> {
         .take(MOST)
         .map(|a| {
             context! {
-                title => a.title.clone().unwrap_or_else(|| title(&view.titles.rules, &a.rule)),
+                title => clip(&a.title.clone().unwrap_or_else(|| title(&view.titles.rules, &a.rule)), 120),
                 severity => humanise(&a.severity),
                 tone => Tone::of_severity(&a.severity).class(),
                 state => humanise(&a.state),
@@ -240,7 +238,7 @@ fn opportunities(view: &View<'_>, account: &Account) -> Vec<Value> {
         .take(MOST)
         .map(|o| {
             context! {
-                title => o.title.clone().unwrap_or_else(|| title(&view.titles.kinds, &o.kind)),
+                title => clip(&o.title.clone().unwrap_or_else(|| title(&view.titles.kinds, &o.kind)), 120),
                 product => o.product.as_deref(),
                 propensity => o.propensity,
                 expected => o.expected_arr,
@@ -257,7 +255,7 @@ fn actions(view: &View<'_>, account: &Account) -> Vec<Value> {
         .take(MOST)
         .map(|a| {
             context! {
-                title => a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play)),
+                title => clip(&a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play)), 120),
                 reason => a.reason.as_deref().map(|r| clip(r, TEXT)),
                 due => iso_opt(a.due),
                 due_in => a.due.map(|d| (d - view.night.as_of).num_days()),

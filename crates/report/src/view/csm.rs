@@ -4,6 +4,7 @@ use super::row::row;
 use super::sums::Sums;
 use super::{Page, View, iso, link, pager};
 use crate::error::Error;
+use crate::format::clip;
 use crate::night::Account;
 use crate::slug::slug;
 use minijinja::{Value, context};
@@ -26,7 +27,7 @@ pub(super) fn managers<'a>(view: &View<'a>) -> Vec<Csm<'a>> {
         .into_iter()
         .map(|(id, accounts)| {
             let name = accounts.iter().find_map(|a| a.csm_name.clone()).or_else(|| id.map(str::to_owned));
-            Csm { name: name.unwrap_or_else(|| "No manager".to_owned()), id, accounts }
+            Csm { name: clip(&name.unwrap_or_else(|| "No manager".to_owned()), 40), id, accounts }
         })
         .collect();
     all.sort_by(|a, b| (a.id.is_none(), &a.name, a.id).cmp(&(b.id.is_none(), &b.name, b.id)));
@@ -69,13 +70,8 @@ pub(super) fn pages<'a>(view: &'a View<'a>) -> Vec<Page<'a>> {
 fn context(view: &View<'_>, csm: &Csm<'_>, number: usize, count: usize) -> Result<Value, Error> {
     let sums = Sums::of(csm.accounts.iter().copied(), view.bands, view.night.as_of);
     let first = (number - 1) * view.rows_per_page;
-    let shown: Vec<Value> = csm
-        .accounts
-        .iter()
-        .skip(first)
-        .take(view.rows_per_page)
-        .map(|a| row(view, a, true))
-        .collect::<Result<_, _>>()?;
+    let shown: Vec<Value> =
+        csm.accounts.iter().skip(first).take(view.rows_per_page).map(|a| row(view, a, true)).collect::<Result<_, _>>()?;
     let due = if number == 1 { due_soon(view, csm) } else { Vec::new() };
     Ok(context! {
         root => link("../".to_owned()),
@@ -89,25 +85,24 @@ fn context(view: &View<'_>, csm: &Csm<'_>, number: usize, count: usize) -> Resul
         count => count,
         pager => pager(&|n| file(&path(csm.id, n)), number, count),
         due => due,
+        changes => super::overview::changes(view, &csm.accounts),
+        compared_with => super::iso_opt(view.night.compared_with),
     })
 }
 
-/// Next actions that fall due first: at most eight.
+/// Next actions that fall due first: at most six.
 fn due_soon(view: &View<'_>, csm: &Csm<'_>) -> Vec<Value> {
-    let mut all: Vec<_> = csm
-        .accounts
-        .iter()
-        .flat_map(|a| a.actions.iter().filter_map(move |action| Some((action.due?, *a, action))))
-        .collect();
+    let mut all: Vec<_> =
+        csm.accounts.iter().flat_map(|a| a.actions.iter().filter_map(move |action| Some((action.due?, *a, action)))).collect();
     all.sort_by(|a, b| (a.0, std::cmp::Reverse(a.1.attention), &a.1.id).cmp(&(b.0, std::cmp::Reverse(b.1.attention), &b.1.id)));
     all.iter()
-        .take(8)
+        .take(6)
         .map(|(due, account, action)| {
             context! {
                 due => iso(*due),
-                account => crate::format::clip(&account.name, super::row::NAME),
+                account => clip(&account.name, super::row::NAME),
                 href => link(super::row::href(account)),
-                title => action.title.clone().unwrap_or_else(|| super::title(&view.titles.plays, &action.play)),
+                title => clip(&action.title.clone().unwrap_or_else(|| super::title(&view.titles.plays, &action.play)), 80),
             }
         })
         .collect()

@@ -80,6 +80,15 @@ fn estimator(name: &str) -> String {
     }
 }
 
+/// What the search box looks through: a script, since pages opened from a disk may not fetch anything else.
+pub(crate) fn search_index(night: &Night) -> String {
+    let mut all: Vec<(String, &str, &str)> =
+        night.accounts.iter().map(|a| (a.name.to_lowercase(), a.name.as_str(), a.slug.as_str())).collect();
+    all.sort_unstable();
+    let rows: Vec<serde_json::Value> = all.iter().map(|(_, name, slug)| serde_json::json!([name, slug])).collect();
+    format!("accountIndex({});\n", serde_json::Value::from(rows))
+}
+
 /// A date for templates: ISO text, which the filters read.
 fn iso(date: NaiveDate) -> String {
     date.format("%Y-%m-%d").to_string()

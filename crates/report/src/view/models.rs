@@ -1,9 +1,9 @@
 //! The page about the models: in use or refused, how good they are and how that is known.
 
 use super::{View, iso_opt, title};
-use crate::chart;
+use crate::chart::{self, Calibrated};
 use crate::error::Error;
-use crate::format::humanise;
+use crate::format::{clip, humanise};
 use crate::night::{ModelCard, Training};
 use minijinja::{Value, context};
 use serde_json::Value as Json;
@@ -15,8 +15,7 @@ const HISTORY: usize = 6;
 
 pub(super) fn context(view: &View<'_>) -> Result<Value, Error> {
     // Charts take room: from the fifth model on a page only words are shown.
-    let models: Vec<Value> =
-        view.night.models.iter().take(12).enumerate().map(|(i, m)| model(view, m, i < 4)).collect::<Result<_, _>>()?;
+    let models: Vec<Value> = view.night.models.iter().take(12).enumerate().map(|(i, m)| model(view, m, i < 4)).collect::<Result<_, _>>()?;
     Ok(context! { root => "", page => "models", models => models })
 }
 
@@ -62,11 +61,11 @@ fn history(training: &Training) -> Value {
 fn training(view: &View<'_>, training: &Training, charts: bool) -> Result<Value, Error> {
     let figure = |name: &str| training.figures.get(name).copied();
     let date = |name: &str| iso_opt(training.dates.get(name).copied());
-    let curve = pairs(&training.detail, "calibration", &["predicted", "mean_predicted", "x"], &["observed", "rate", "y"]);
-    let gains = pairs(&training.detail, "gains", &["share", "contacted", "population", "x"], &["found", "captured", "recall", "y"]);
-    let calibration = if charts && curve.len() > 1 {
-        let desc = format!("{} groups of customers: predicted against observed share.", curve.len());
-        Some(Value::from_safe_string(chart::calibration(&curve, "Calibration curve", &desc)?))
+    let bins = calibration_bins(&training.detail);
+    let gains = gains(&training.detail);
+    let calibration = if charts && !bins.is_empty() {
+        let desc = format!("{} groups of customers: predicted against observed share.", bins.len());
+        Some(Value::from_safe_string(chart::calibration(&bins, "Calibration curve", &desc)?))
     } else {
         None
     };
@@ -75,6 +74,11 @@ fn training(view: &View<'_>, training: &Training, charts: bool) -> Result<Value,
         Some(Value::from_safe_string(chart::gains(&gains, "Cumulative gains", "Share found among those with the highest risk.")?))
     } else {
         None
+    };
+    let test = training.detail.get("test").unwrap_or(&Json::Null);
+    let interval = |name: &str| {
+        let found = test.get("uncertainty").and_then(|u| u.get(name))?;
+        Some(context! { value => number(found, "value")?, low => number(found, "low"), high => number(found, "high") })
     };
     Ok(context! {
         version => training.version.as_str(),
@@ -106,89 +110,104 @@ fn training(view: &View<'_>, training: &Training, charts: bool) -> Result<Value,
         gain_10 => gain_at(0.1),
         gain_20 => gain_at(0.2),
         features => importance(view, &training.detail),
-        estimators => estimators(&training.detail, training.estimator.as_deref()),
+        estimators => estimators(&training.detail),
+        ratio => interval("calibration_ratio"),
+        slope => interval("calibration_slope"),
+        log_loss_of_rate => number(test, "log_loss_of_rate"),
+        event_accounts => number(test, "event_accounts"),
+        censored => figure("rows_censored"),
+        refitted => training.detail.get("refitted_on_all").and_then(Json::as_bool).unwrap_or(false),
     })
 }
 
-/// A number under the first of several names.
-fn number(object: &Json, names: &[&str]) -> Option<f64> {
-    names.iter().find_map(|name| object.get(name)).and_then(Json::as_f64).filter(|v| v.is_finite())
+/// A finite number of a JSON object.
+fn number(object: &Json, name: &str) -> Option<f64> {
+    object.get(name).and_then(Json::as_f64).filter(|v| v.is_finite())
 }
 
-/// Points of a curve: objects with one of the given names each, or pairs.
-fn pairs(detail: &Json, key: &str, x: &[&str], y: &[&str]) -> Vec<(f64, f64)> {
-    let list = detail.get(key).and_then(|v| v.as_array().or_else(|| v.get("points").and_then(Json::as_array)));
-    let mut points: Vec<(f64, f64)> = list
-        .into_iter()
-        .flatten()
-        .filter_map(|item| match item {
-            Json::Array(pair) => Some((pair.first()?.as_f64()?, pair.get(1)?.as_f64()?)),
-            object => Some((number(object, x)?, number(object, y)?)),
+fn list<'a>(detail: &'a Json, name: &str) -> impl Iterator<Item = &'a Json> {
+    detail.get(name).and_then(Json::as_array).into_iter().flatten()
+}
+
+/// Groups of rows by probability, with the interval of what was observed.
+fn calibration_bins(detail: &Json) -> Vec<Calibrated> {
+    let mut bins: Vec<Calibrated> = list(detail, "calibration")
+        .filter_map(|bin| {
+            Some(Calibrated {
+                predicted: number(bin, "predicted")?,
+                observed: number(bin, "observed")?,
+                interval: number(bin, "low").zip(number(bin, "high")),
+            })
         })
+        .take(20)
         .collect();
+    bins.sort_by(|a, b| a.predicted.total_cmp(&b.predicted).then_with(|| a.observed.total_cmp(&b.observed)));
+    bins
+}
+
+/// Share of those who left, by the share of customers looked at.
+fn gains(detail: &Json) -> Vec<(f64, f64)> {
+    let mut points: Vec<(f64, f64)> = list(detail, "gains")
+        .filter_map(|gain| Some((number(gain, "top_pct")? / 100.0, number(gain, "captured_pct")? / 100.0)))
+        .take(50)
+        .collect();
+    if !points.is_empty() {
+        points.push((1.0, 1.0));
+    }
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.total_cmp(&b.1)));
-    // A curve of many points is drawn from about fifty of them.
-    let step = points.len().div_ceil(50).max(1);
-    let last = points.len().saturating_sub(1);
-    points.iter().enumerate().filter(|(i, _)| i % step == 0 || *i == last).map(|(_, p)| *p).collect()
+    points
 }
 
 /// Features by importance, the largest as 100 percent of the bar.
 fn importance(view: &View<'_>, detail: &Json) -> Vec<Value> {
-    let mut all: Vec<(String, f64, Option<String>)> = match detail.get("importance") {
-        Some(Json::Array(items)) => items
-            .iter()
-            .filter_map(|i| {
-                let name = i.get("feature").or_else(|| i.get("name"))?.as_str()?;
-                let label = i.get("label").and_then(Json::as_str).map(str::to_owned);
-                Some((name.to_owned(), number(i, &["importance", "share", "mean_abs_contribution", "value", "gain"])?, label))
-            })
-            .collect(),
-        Some(Json::Object(map)) => map.iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?, None))).collect(),
-        _ => Vec::new(),
-    };
-    all.retain(|(_, value, _)| value.abs() > 0.0);
-    all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.cmp(&b.0)));
-    let most = all.first().map_or(1.0, |a| a.1.abs());
-    let total: f64 = all.iter().map(|a| a.1.abs()).sum();
+    let mut all: Vec<(&str, f64, Option<&str>)> = list(detail, "importance")
+        .filter_map(|item| {
+            let label = item.get("label").and_then(Json::as_str);
+            Some((item.get("feature")?.as_str()?, number(item, "mean_abs_contribution").filter(|v| *v > 0.0)?, label))
+        })
+        .collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let most = all.first().map_or(1.0, |a| a.1);
+    let total: f64 = all.iter().map(|a| a.1).sum();
     all.iter()
         .take(FEATURES)
         .map(|(name, value, label)| {
             context! {
-                label => label.clone().unwrap_or_else(|| title(&view.titles.features, name)),
-                share => if total > 0.0 { value.abs() / total } else { 0.0 },
-                width => (value.abs() / most * 100.0).round(),
+                label => label.map_or_else(|| title(&view.titles.features, name), |l| clip(l, 80)),
+                share => value / total,
+                width => (value / most * 100.0).round(),
             }
         })
         .collect()
 }
 
 /// All estimators that were compared, the chosen one marked.
-fn estimators(detail: &Json, chosen: Option<&str>) -> Vec<Value> {
-    let list: Vec<(String, &Json)> = match detail.get("estimators").or_else(|| detail.get("candidates")) {
-        Some(Json::Array(items)) => items
-            .iter()
-            .filter_map(|i| Some((i.get("estimator").or_else(|| i.get("name"))?.as_str()?.to_owned(), i)))
-            .collect(),
-        Some(Json::Object(map)) => map.iter().map(|(k, v)| (k.clone(), v)).collect(),
-        _ => Vec::new(),
-    };
-    list.iter()
-        .take(8)
-        .map(|(name, item)| {
-            let figures = item.get("metrics").unwrap_or(item);
-            context! {
-                name => super::estimator(name),
-                chosen => Some(name.as_str()) == chosen,
-                auc => number(figures, &["auc"]),
-                low => number(figures, &["auc_low"]),
-                high => number(figures, &["auc_high"]),
-                average_precision => number(figures, &["average_precision"]),
-                log_loss => number(figures, &["log_loss"]),
-                brier => number(figures, &["brier"]),
-                lift => number(figures, &["lift_10pct"]),
-                calibration_error => number(figures, &["calibration_error"]),
-            }
+fn estimators(detail: &Json) -> Vec<Value> {
+    list(detail, "candidates")
+        .filter_map(|item| {
+            Some(context! {
+                name => super::estimator(item.get("estimator")?.as_str()?),
+                choice => choice(item.get("choice").unwrap_or(&Json::Null)),
+                chosen => item.get("chosen").and_then(Json::as_bool).unwrap_or(false),
+                validation_auc => number(item, "validation_auc"),
+                validation_log_loss => number(item, "validation_log_loss"),
+                test_auc => number(item, "test_auc"),
+                test_lift => number(item, "test_lift_10pct"),
+            })
         })
+        .take(8)
         .collect()
+}
+
+/// What the folds decided, in few words: `rounds 60, max depth 2`.
+fn choice(choice: &Json) -> Option<String> {
+    // Externally tagged: one object inside the object.
+    let inner = choice.as_object().and_then(|o| o.values().next()).filter(|v| v.is_object()).unwrap_or(choice);
+    let words: Vec<String> = inner
+        .as_object()?
+        .iter()
+        .filter(|(_, value)| value.is_number())
+        .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }

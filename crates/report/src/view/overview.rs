@@ -44,7 +44,7 @@ pub(super) fn context(view: &View<'_>) -> Result<Value, Error> {
         risers => risers,
         rules => rules(view),
         alerts => newest_alerts(view),
-        changes => changes(view),
+        changes => changes(view, &night.accounts.iter().collect::<Vec<_>>()),
         kinds => kinds(view),
         managers => manager_rows(view, &managers)?,
         managers_left => managers.len().saturating_sub(MANAGERS),
@@ -60,12 +60,8 @@ fn horizon(view: &View<'_>) -> Option<i64> {
 
 /// A bar of health bands, good on the left.
 pub(super) fn split(view: &View<'_>, sums: &Sums, words: &str) -> Result<Value, Error> {
-    let slices: Vec<Slice> = view
-        .bands
-        .iter()
-        .zip(&sums.bands)
-        .map(|(band, (count, _))| Slice { share: *count as f64, ink: band.tone.ink() })
-        .collect();
+    let slices: Vec<Slice> =
+        view.bands.iter().zip(&sums.bands).map(|(band, (count, _))| Slice { share: *count as f64, ink: band.tone.ink() }).collect();
     let said: Vec<String> = view
         .bands
         .iter()
@@ -125,16 +121,14 @@ fn segments(view: &View<'_>) -> Result<Vec<Value>, Error> {
     if by_segment.len() < 2 && by_segment.contains_key("") {
         return Ok(Vec::new());
     }
-    let mut all: Vec<(&str, Sums)> = by_segment
-        .into_iter()
-        .map(|(name, accounts)| (name, Sums::of(accounts, view.bands, view.night.as_of)))
-        .collect();
+    let mut all: Vec<(&str, Sums)> =
+        by_segment.into_iter().map(|(name, accounts)| (name, Sums::of(accounts, view.bands, view.night.as_of))).collect();
     all.sort_by(|a, b| b.1.arr.cmp(&a.1.arr).then_with(|| a.0.cmp(b.0)));
     all.iter()
         .take(10)
         .map(|(name, sums)| {
-            let name = if name.is_empty() { "No segment" } else { name };
-            Ok(context! { name => name, split => split(view, sums, name)?, ..sums.value(view.bands) })
+            let name = if name.is_empty() { "No segment".to_owned() } else { clip(name, 40) };
+            Ok(context! { split => split(view, sums, &name)?, name => name, ..sums.value(view.bands) })
         })
         .collect()
 }
@@ -165,7 +159,7 @@ fn rules(view: &View<'_>) -> Vec<Value> {
         .take(12)
         .map(|((_, rule), (count, arr, alert))| {
             context! {
-                title => title(&view.titles.rules, rule),
+                title => clip(&title(&view.titles.rules, rule), 60),
                 severity => humanise(&alert.severity),
                 tone => Tone::of_severity(&alert.severity).class(),
                 count => count,
@@ -177,12 +171,9 @@ fn rules(view: &View<'_>) -> Vec<Value> {
 
 /// The newest open alerts, those of the same day by severity and what is at stake.
 fn newest_alerts(view: &View<'_>) -> Vec<Value> {
-    let mut all: Vec<(&Alert, &Account)> =
-        view.night.accounts.iter().flat_map(|a| a.open_alerts().map(move |alert| (alert, a))).collect();
+    let mut all: Vec<(&Alert, &Account)> = view.night.accounts.iter().flat_map(|a| a.open_alerts().map(move |alert| (alert, a))).collect();
     all.sort_by(|(x, a), (y, b)| {
-        let key = |alert: &Alert, account: &Account| {
-            (std::cmp::Reverse(alert.opened), alert.rank(), std::cmp::Reverse(account.attention))
-        };
+        let key = |alert: &Alert, account: &Account| (std::cmp::Reverse(alert.opened), alert.rank(), std::cmp::Reverse(account.attention));
         key(x, a).cmp(&key(y, b)).then_with(|| (&a.id, &x.rule).cmp(&(&b.id, &y.rule)))
     });
     all.iter()
@@ -191,8 +182,8 @@ fn newest_alerts(view: &View<'_>) -> Vec<Value> {
             context! {
                 account => clip(&account.name, super::row::NAME),
                 href => link(href(account)),
-                csm => account.csm_name.as_deref(),
-                title => alert.title.clone().unwrap_or_else(|| title(&view.titles.rules, &alert.rule)),
+                csm => account.csm_name.as_deref().map(|n| clip(n, 40)),
+                title => clip(&alert.title.clone().unwrap_or_else(|| title(&view.titles.rules, &alert.rule)), 60),
                 severity => humanise(&alert.severity),
                 tone => Tone::of_severity(&alert.severity).class(),
                 opened => iso_opt(alert.opened),
@@ -202,25 +193,26 @@ fn newest_alerts(view: &View<'_>) -> Vec<Value> {
         .collect()
 }
 
-/// What is new tonight.
-fn changes(view: &View<'_>) -> Value {
+/// What is new tonight about some accounts.
+pub(super) fn changes(view: &View<'_>, accounts: &[&Account]) -> Value {
     let night = view.night;
     let tonight = Some(night.as_of);
-    let alerts = || night.accounts.iter().flat_map(|a| a.alerts.iter());
+    let alerts = || accounts.iter().flat_map(|a| a.alerts.iter());
     let opened = alerts().filter(|a| a.is_open() && a.opened == tonight).count();
     let resolved = alerts().filter(|a| !a.is_open() && a.updated == tonight).count();
     let rank = |band: &str| view.bands.iter().position(|b| b.name == band);
     let (mut worse, mut better) = (0, 0);
-    for account in &night.accounts {
+    for account in accounts {
         let (Some(now), Some(before)) = (&account.health, &account.before) else { continue };
         if let (Some(now), Some(before)) = (rank(&now.band), rank(&before.band)) {
             worse += usize::from(now > before);
             better += usize::from(now < before);
         }
     }
-    let due = night.accounts.iter().flat_map(|a| a.actions.iter()).filter(|a| {
-        a.due.is_some_and(|due| due >= night.as_of && due <= night.as_of + chrono::Duration::days(7))
-    });
+    let due = accounts
+        .iter()
+        .flat_map(|a| a.actions.iter())
+        .filter(|a| a.due.is_some_and(|due| due >= night.as_of && due <= night.as_of + chrono::Duration::days(7)));
     context! { opened => opened, resolved => resolved, worse => worse, better => better, due => due.count() }
 }
 
@@ -236,15 +228,13 @@ fn kinds(view: &View<'_>) -> Vec<Value> {
     all.sort_by(|a, b| b.1.1.cmp(&a.1.1).then_with(|| a.0.cmp(b.0)));
     all.iter()
         .take(10)
-        .map(|(kind, (count, arr))| context! { title => title(&view.titles.kinds, kind), count => *count, arr => *arr })
+        .map(|(kind, (count, arr))| context! { title => clip(&title(&view.titles.kinds, kind), 60), count => *count, arr => *arr })
         .collect()
 }
 
 fn manager_rows(view: &View<'_>, managers: &[super::csm::Csm<'_>]) -> Result<Vec<Value>, Error> {
-    let mut all: Vec<(&super::csm::Csm<'_>, Sums)> = managers
-        .iter()
-        .map(|csm| (csm, Sums::of(csm.accounts.iter().copied(), view.bands, view.night.as_of)))
-        .collect();
+    let mut all: Vec<(&super::csm::Csm<'_>, Sums)> =
+        managers.iter().map(|csm| (csm, Sums::of(csm.accounts.iter().copied(), view.bands, view.night.as_of))).collect();
     all.sort_by(|a, b| b.1.at_risk.cmp(&a.1.at_risk).then_with(|| a.0.name.cmp(&b.0.name)).then_with(|| a.0.id.cmp(&b.0.id)));
     all.iter()
         .take(MANAGERS)

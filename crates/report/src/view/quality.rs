@@ -8,13 +8,13 @@ use crate::tone::Tone;
 use minijinja::{Value, context};
 
 /// Checks that didn't pass, shown in full.
-const TROUBLES: usize = 30;
+const TROUBLES: usize = 20;
 /// Checks that passed, shown in short.
-const PASSED: usize = 60;
+const PASSED: usize = 40;
 /// Streams with rejected rows.
-const STREAMS: usize = 25;
+const STREAMS: usize = 20;
 /// Tables with their row counts.
-const TABLES: usize = 80;
+const TABLES: usize = 60;
 
 fn is_rejection(check: &Check) -> bool {
     check.check == "rejected_rows"
@@ -57,16 +57,10 @@ pub(super) fn context(view: &View<'_>) -> Result<Value, Error> {
         .take(20)
         .map(|u| {
             let examples: Vec<String> = u.examples.iter().take(5).map(|e| clip(e, 40)).collect();
-            context! { source => u.source.as_str(), reason => u.reason.as_str(), count => u.count, examples => examples }
+            context! { source => u.source.as_str(), reason => clip(&u.reason, 80), count => u.count, examples => examples }
         })
         .collect();
-    let tables: Vec<Value> = view
-        .night
-        .tables
-        .iter()
-        .take(TABLES)
-        .map(|t| context! { name => t.name.as_str(), rows => t.rows })
-        .collect();
+    let tables: Vec<Value> = view.night.tables.iter().take(TABLES).map(|t| context! { name => t.name.as_str(), rows => t.rows }).collect();
     Ok(context! {
         root => "",
         page => "quality",
@@ -88,15 +82,15 @@ pub(super) fn context(view: &View<'_>) -> Result<Value, Error> {
 
 fn check(check: &Check) -> Value {
     context! {
-        subject => check.subject.as_str(),
-        check => clip(&check.check, 120),
+        subject => clip(&check.subject, 60),
+        check => clip(&check.check, 60),
         severity => check.severity.as_str(),
         status => crate::format::humanise(&check.status),
         tone => Tone::of_status(&check.status).class(),
         failing => check.failing,
         total => check.total,
         share => (check.total > 0).then(|| check.failing as f64 / check.total as f64),
-        detail => check.detail.as_deref().map(|d| clip(d, 200)),
-        sample => check.sample.as_deref().map(|s| clip(s, 160)),
+        detail => check.detail.as_deref().map(|d| clip(d, 140)),
+        sample => check.sample.as_deref().map(|s| clip(s, 100)),
     }
 }

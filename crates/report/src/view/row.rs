@@ -22,7 +22,7 @@ pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Val
     Ok(context! {
         name => clip(&account.name, NAME),
         href => link(href(account)),
-        csm => account.csm_name.as_deref().map(|n| clip(n, 40)),
+        csm => account.csm_name.as_deref().map(|n| clip(n, 30)),
         csm_href => link(super::csm::href(account.csm_id.as_deref())),
         segment => account.segment.as_deref().map(|s| clip(s, 30)),
         plan => account.plan.as_deref().map(|p| clip(p, 30)),
@@ -35,7 +35,7 @@ pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Val
         risk => account.risk.as_ref().map(|r| r.probability),
         decile => account.risk.as_ref().and_then(|r| r.decile),
         attention => account.attention,
-        reason => reason(view, account).map(|r| clip(&r, 120)),
+        reason => reason(view, account).map(|r| clip(&r, 110)),
         action => action.map(|a| clip(&a.title.clone().unwrap_or_else(|| title(&view.titles.plays, &a.play)), 80)),
         due => iso_opt(action.and_then(|a| a.due)),
         renewal => iso_opt(account.renewal),
