@@ -48,6 +48,14 @@ pub(crate) async fn put(lake: &Lake, table: &str, sql: &str) {
     lake.commit(write).await.unwrap();
 }
 
+/// Puts a query's rows into a table that is partitioned by date; other dates stay.
+pub(crate) async fn put_partitions(lake: &Lake, table: &str, sql: &str) {
+    let data = lake.stream(sql, &Params::new()).await.unwrap();
+    let n = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let write = Write::new(table.parse().unwrap(), Mode::OverwritePartitions, data, Txn::new("test", n.to_string()));
+    lake.commit(write.partitioned_by(["as_of"])).await.unwrap();
+}
+
 /// A new run's context for a night.
 pub(crate) fn night(project: &Arc<Project>, lake: &Lake, as_of: &str) -> StepContext {
     let n = COUNTER.fetch_add(1, Ordering::Relaxed);

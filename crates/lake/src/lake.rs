@@ -168,6 +168,20 @@ impl Lake {
         }))
     }
 
+    /// The data files of each partition of a table, by the value of its first partition column; `None` for a table without partitions,
+    /// a view, or none at all. As long as a partition's files are the same, so are its rows.
+    pub async fn partition_files(&self, name: &TableName) -> Result<Option<BTreeMap<String, Vec<String>>>> {
+        let Some(table) = self.newest(name).await? else { return Ok(None) };
+        let Some(column) = table.partition_by.first() else { return Ok(None) };
+        let mut partitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for file in &table.files {
+            let value = file.partition.get(column).cloned().flatten().unwrap_or_default();
+            partitions.entry(value).or_default().push(file.path.to_string());
+        }
+        partitions.values_mut().for_each(|files| files.sort());
+        Ok(Some(partitions))
+    }
+
     /// The names of all tables and views, sorted.
     pub async fn names(&self) -> Result<Vec<TableName>> {
         let store = &self.inner.root.store;

@@ -1,7 +1,8 @@
 //! Health: a scorecard over the features table, for every `as_of` that lacks a current score.
 //!
-//! Which dates are current is kept with the commit: the digest of the scorecard (and of the parameters it may use) per
-//! date. So an edited scorecard rewrites the whole trend, a new date costs one date, and tonight is always done anew.
+//! Which dates are current is kept with the commit: per date, the digest of the scorecard and of the files that hold the
+//! date's features. So an edited scorecard rewrites the whole trend, late data that changed the features of a past date
+//! rewrites that date, and a usual night costs one date.
 
 mod pivot;
 mod sql;
@@ -13,10 +14,10 @@ use crate::outputs::{health_measures, health_measures_schema, health_scores, hea
 use crate::rules::cells::{as_date, conform, integer};
 use chrono::NaiveDate;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_lake::{Mode, Params, SendableRecordBatchStream, TableName, Write, stream_error, stream_of};
+use cscopilot_lake::{Mode, Params, SendableRecordBatchStream, TableName, Write, stream_error, stream_of, stream_of_batches};
 use cscopilot_spec::{Loaded, Project, Scorecard};
 use futures::StreamExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The scorecard in use: the only one, or the one that says it is the default.
 #[must_use]
@@ -42,12 +43,12 @@ pub async fn run_health(ctx: &StepContext) -> Result<Outcome> {
     if !there.contains_key(&ctx.as_of) {
         return Err(Error::NoRows { table: features, as_of: ctx.as_of });
     }
-    let digest = digest(ctx, card);
+    let current = current(ctx, card, &features, &there).await?;
     let mut outcome = Outcome::default();
     for table in [health_scores(), health_measures()] {
         ctx.progress.note(format!("computing {table}"));
-        let stale = stale(ctx, &table, &there, &digest, card.value.measures().len() as u64).await?;
-        let written = write(ctx, card, &table, &stale, &digest).await?;
+        let stale = stale(ctx, &table, &there, &current, card.value.measures().len() as u64).await?;
+        let written = write(ctx, card, &table, &stale, &current).await?;
         if table == health_scores() {
             outcome.rows_in = stale.todo.iter().filter_map(|d| there.get(d)).sum();
             outcome.fact("dates", stale.todo.len() as u64);
@@ -76,41 +77,76 @@ async fn dates(ctx: &StepContext, table: &TableName) -> Result<BTreeMap<NaiveDat
     Ok(all)
 }
 
-/// What has to be computed for one table, and what stays.
+/// By date, the digest of whatever its scores depend on: the scorecard, and the files that hold its features. Where the
+/// features table has no partitions by date, any change of it is a change of each date.
+async fn current(ctx: &StepContext, card: &Loaded<Scorecard>, features: &TableName, there: &BTreeMap<NaiveDate, u64>) -> Result<Digests> {
+    let info = ctx.lake.table(features).await?;
+    let by_date = info.as_ref().is_some_and(|i| i.partition_by.first().is_some_and(|c| c == "as_of"));
+    let files = if by_date { ctx.lake.partition_files(features).await?.unwrap_or_default() } else { BTreeMap::new() };
+    let version = info.map_or(0, |i| i.data_version);
+    let own = digest(ctx, card);
+    let digest = |date: &NaiveDate| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(own.as_bytes());
+        match files.get(&date.to_string()) {
+            Some(files) => files.iter().for_each(|file| {
+                hasher.update(file.as_bytes());
+            }),
+            None => {
+                hasher.update(format!("version {version}").as_bytes());
+            }
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
+    };
+    Ok(there.keys().map(|date| (date.to_string(), digest(date))).collect())
+}
+
+type Digests = BTreeMap<String, String>;
+
+/// What has to be computed for one table, and the digests of the dates it has.
 struct Stale {
     todo: Vec<NaiveDate>,
-    digests: BTreeMap<String, String>,
+    digests: Digests,
     whole: bool,
 }
 
-async fn stale(ctx: &StepContext, table: &TableName, there: &BTreeMap<NaiveDate, u64>, digest: &str, factor: u64) -> Result<Stale> {
+async fn stale(ctx: &StepContext, table: &TableName, there: &BTreeMap<NaiveDate, u64>, current: &Digests, measures: u64) -> Result<Stale> {
     let info = ctx.lake.table(table).await?;
     let Some(info) = info.filter(|_| !ctx.full_refresh) else {
-        return Ok(Stale { todo: there.keys().copied().collect(), digests: BTreeMap::new(), whole: true });
+        return Ok(Stale { todo: there.keys().copied().collect(), digests: Digests::new(), whole: true });
     };
-    let digests: BTreeMap<String, String> = info.state.and_then(|s| serde_json::from_value(s["dates"].clone()).ok()).unwrap_or_default();
+    let digests: Digests = info.state.and_then(|s| serde_json::from_value(s["dates"].clone()).ok()).unwrap_or_default();
     let have = dates(ctx, table).await?;
-    let factor = if *table == health_measures() { factor } else { 1 };
-    let todo: Vec<NaiveDate> = there
-        .iter()
-        .filter(|(date, rows)| {
-            **date == ctx.as_of || digests.get(&date.to_string()).map(String::as_str) != Some(digest) || have.get(date) != Some(&(**rows * factor))
-        })
-        .map(|(date, _)| *date)
-        .collect();
-    let whole = todo.len() == there.len() && have.keys().collect::<BTreeSet<_>>().is_subset(&there.keys().collect());
+    let factor = if *table == health_measures() { measures } else { 1 };
+    let is_current = |date: &NaiveDate, rows: u64| {
+        let key = date.to_string();
+        digests.get(&key) == current.get(&key) && have.get(date) == Some(&(rows * factor))
+    };
+    let todo: Vec<NaiveDate> = there.iter().filter(|(date, rows)| !is_current(date, **rows)).map(|(date, _)| *date).collect();
+    let whole = todo.len() == there.len() && have.keys().all(|date| there.contains_key(date));
     Ok(Stale { todo, digests, whole })
 }
 
-async fn write(ctx: &StepContext, card: &Loaded<Scorecard>, table: &TableName, stale: &Stale, digest: &str) -> Result<u64> {
-    let data = if *table == health_scores() { scores(ctx, card, &stale.todo).await } else { measures(ctx, card, &stale.todo).await };
+async fn write(ctx: &StepContext, card: &Loaded<Scorecard>, table: &TableName, stale: &Stale, current: &Digests) -> Result<u64> {
+    let data = match (stale.todo.is_empty(), *table == health_scores()) {
+        // Nothing changed, but the fingerprint of this run has to be recorded.
+        (true, true) => Ok(stream_of_batches(health_scores_schema(), vec![])),
+        (true, false) => Ok(stream_of_batches(health_measures_schema(), vec![])),
+        (false, true) => scores(ctx, card, &stale.todo).await,
+        (false, false) => measures(ctx, card, &stale.todo).await,
+    };
     let data = match data {
         Ok(data) => data,
         Err(error) => return Err(blame(ctx, card, &stale.todo, error).await),
     };
     let mode = if stale.whole { Mode::Overwrite } else { Mode::OverwritePartitions };
-    let mut digests = if stale.whole { BTreeMap::new() } else { stale.digests.clone() };
-    digests.extend(stale.todo.iter().map(|d| (d.to_string(), digest.to_owned())));
+    let mut digests = if stale.whole { Digests::new() } else { stale.digests.clone() };
+    for date in &stale.todo {
+        let key = date.to_string();
+        if let Some(digest) = current.get(&key) {
+            digests.insert(key, digest.clone());
+        }
+    }
     let write = Write::new(table.clone(), mode, data, ctx.txn())
         .partitioned_by(["as_of"])
         .with_fingerprint(ctx.fingerprint.clone())
@@ -142,7 +178,7 @@ pub(crate) fn timeless(params: Params) -> Params {
     params.iter().filter(|(name, _)| *name != "as_of").map(|(name, value)| (name, value.clone())).collect()
 }
 
-/// The digest of whatever the scores of a date depend on besides its features.
+/// The digest of whatever all scores depend on besides the features.
 fn digest(ctx: &StepContext, card: &Loaded<Scorecard>) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(sql::scores(&card.value, &[]).as_bytes());

@@ -1,5 +1,5 @@
 use super::run_health;
-use crate::testing::{lake, night, project, put, show};
+use crate::testing::{lake, night, project, put_partitions, show};
 use cscopilot_lake::Lake;
 use rstest::rstest;
 
@@ -38,7 +38,7 @@ async fn features(lake: &Lake, rows: &str) {
         "SELECT account_id, CAST(d AS DATE) AS as_of, CAST(segment AS VARCHAR) AS segment, CAST(tenure_days AS INT) AS tenure_days, CAST(logins AS DOUBLE) AS logins, CAST(seats AS INT) AS seats, CAST(trend AS DOUBLE) AS trend, \
          CAST(tickets AS BIGINT) AS tickets FROM (VALUES {rows}) t(account_id, d, segment, tenure_days, logins, seats, trend, tickets)"
     );
-    put(lake, "features.account_features", &sql).await;
+    put_partitions(lake, "features.account_features", &sql).await;
 }
 
 async fn health(rows: &str) -> (Lake, String) {
@@ -108,17 +108,21 @@ async fn only_dates_that_lack_a_current_score_are_computed() {
     let dates = |outcome: cscopilot_lake::step::Outcome| outcome.facts["dates"].as_u64();
     assert_eq!(dates(run_health(&night(&first, &lake, "2025-01-31")).await.unwrap()), Some(2));
     let rows = show(&lake, "SELECT * FROM marts.health_scores ORDER BY as_of").await;
-    // The same night again: tonight's date only, and nothing differs.
-    assert_eq!(dates(run_health(&night(&first, &lake, "2025-01-31")).await.unwrap()), Some(1));
+    // The same night again: nothing to do, and nothing differs.
+    assert_eq!(dates(run_health(&night(&first, &lake, "2025-01-31")).await.unwrap()), Some(0));
     assert_eq!(show(&lake, "SELECT * FROM marts.health_scores ORDER BY as_of").await, rows);
     // A new date.
-    features(&lake, &[row("2024-12-31", 4), row("2025-01-31", 4), row("2025-02-28", 4)].join(",")).await;
+    features(&lake, &row("2025-02-28", 4)).await;
     assert_eq!(dates(run_health(&night(&first, &lake, "2025-02-28")).await.unwrap()), Some(1));
+    // Late data changed the features of a past date.
+    features(&lake, &row("2024-12-31", 3)).await;
+    assert_eq!(dates(run_health(&night(&first, &lake, "2025-02-28")).await.unwrap()), Some(1));
+    assert!(show(&lake, "SELECT health_score FROM marts.health_scores WHERE as_of = DATE '2024-12-31'").await.contains("| 60.0 "));
     // Another scorecard: the whole trend, so that it is comparable.
     let second = project(&[("configs/scorecards/health.yaml", &CARD.replace("green: 5", "green: 9"))]);
     assert_eq!(dates(run_health(&night(&second, &lake, "2025-02-28")).await.unwrap()), Some(3));
     let scores = show(&lake, "SELECT DISTINCT health_score FROM marts.health_scores").await;
-    assert_eq!(scores.lines().count(), 5, "{scores}");
+    assert_eq!(scores.lines().count(), 6, "{scores}");
     // A full refresh gives the same rows.
     let rows = show(&lake, "SELECT * FROM marts.health_measures ORDER BY as_of, measure").await;
     let mut full = night(&second, &lake, "2025-02-28");
@@ -144,4 +148,99 @@ async fn a_measure_that_fails_on_data_is_named() {
     features(&lake, "('A', '2025-01-31', 'Mid', 400, 3, 0, 0, 2)").await;
     let error = run_health(&night(&project, &lake, "2025-01-31")).await.unwrap_err();
     insta::assert_snapshot!(error, @"`measures.trend.value` in configs/scorecards/health.yaml failed");
+}
+
+/// What the scorecard above means, written a second time and row by row.
+mod reference {
+    pub(super) struct Row {
+        pub(super) segment: Option<String>,
+        pub(super) tenure: Option<f64>,
+        pub(super) values: [Option<f64>; 3],
+    }
+
+    fn round(v: f64) -> f64 {
+        (v * 100.0).round() / 100.0
+    }
+
+    pub(super) fn health(row: &Row) -> (Option<f64>, f64, &'static str) {
+        let (segment, mature) = (row.segment.as_deref(), row.tenure.map(|t| t >= 365.0));
+        let [logins, trend, tickets] = row.values.map(|v| v.filter(|v| v.is_finite()));
+        let scores = [
+            (40.0, logins.map(|v| ((v - 1.0) / 4.0 * 100.0).clamp(0.0, 100.0))),
+            (20.0, trend.map(|v| if v < 0.0 { 60.0 * (v.max(-1.0) + 1.0) } else { 60.0 + 40.0 * v.min(1.0) })),
+            (
+                40.0,
+                tickets.map(|v| match (segment, mature) {
+                    (Some("SMB"), Some(true)) => ((10.0 - v) * 10.0).clamp(0.0, 100.0),
+                    _ if v <= 0.0 => 100.0,
+                    _ if v <= 2.0 => 50.0,
+                    _ => 0.0,
+                }),
+            ),
+        ];
+        let covered: f64 = scores.iter().filter(|(_, s)| s.is_some()).map(|(w, _)| w).sum();
+        if covered == 0.0 {
+            return (None, 0.0, "unknown");
+        }
+        let health = round(scores.iter().filter_map(|(w, s)| s.map(|s| w * round(s))).sum::<f64>() / covered);
+        let healthy = if segment == Some("Enterprise") && mature == Some(false) { 60.0 } else { 70.0 };
+        let band = match health {
+            _ if covered < 50.0 => "unknown",
+            h if h >= healthy => "healthy",
+            h if h >= 40.0 => "watch",
+            _ => "at_risk",
+        };
+        (Some(health), covered, band)
+    }
+}
+
+#[tokio::test]
+async fn the_query_agrees_with_a_plain_calculation_on_every_combination_of_edges() {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::Float64Type;
+    let lake = lake().await;
+    let values = |values: &str, name: &str| format!("(SELECT {name} FROM (VALUES {values}) t({name}))");
+    let sql = format!(
+        "SELECT CAST(row_number() OVER () AS VARCHAR) AS account_id, DATE '2025-01-31' AS as_of, CAST(segment AS VARCHAR) AS segment, \
+         CAST(tenure_days AS DOUBLE) AS tenure_days, CAST(logins AS DOUBLE) AS logins, 1 AS seats, CAST(trend AS DOUBLE) AS trend, \
+         CAST(tickets AS DOUBLE) AS tickets FROM {} CROSS JOIN {} CROSS JOIN {} CROSS JOIN {} CROSS JOIN {}",
+        values("('SMB'), ('Enterprise'), ('Mid'), (NULL)", "segment"),
+        values("(NULL), (0), (364), (365), (9000)", "tenure_days"),
+        values("(NULL), ('NaN'), ('-Infinity'), (-1), (1), (2.2), (3), (5), (9)", "logins"),
+        values("(NULL), (-2), (-1), (-0.37), (0), (0.5), (1), (2)", "trend"),
+        values("(NULL), (0), (1), (2), (2.5), (10), (11)", "tickets"),
+    );
+    put_partitions(&lake, "features.account_features", &sql).await;
+    let project = project(&[("configs/scorecards/health.yaml", CARD)]);
+    let ctx = night(&project, &lake, "2025-01-31");
+    run_health(&ctx).await.unwrap();
+    let sql = "SELECT f.segment, f.tenure_days, f.logins, f.trend, f.tickets, h.health_score, h.health_coverage_pct, h.health_band \
+         FROM features.account_features f JOIN marts.health_scores h ON f.account_id = h.account_id AND f.as_of = h.as_of";
+    let mut rows = 0;
+    for batch in lake.query(sql, &ctx.params).await.unwrap() {
+        let number = |column: usize, row: usize| {
+            let column = batch.column(column).as_primitive::<Float64Type>();
+            (!column.is_null(row)).then(|| column.value(row))
+        };
+        let text = |column: usize, row: usize| {
+            let column = batch.column(column).as_string::<i32>();
+            (!column.is_null(row)).then(|| column.value(row).to_owned())
+        };
+        for row in 0..batch.num_rows() {
+            let facts = reference::Row {
+                segment: text(0, row),
+                tenure: number(1, row),
+                values: [number(2, row), number(3, row), number(4, row)],
+            };
+            let (score, coverage, band) = reference::health(&facts);
+            let found = (number(5, row), number(6, row).unwrap(), text(7, row).unwrap());
+            let near = match (score, found.0) {
+                (Some(a), Some(b)) => (a - b).abs() < 1e-9,
+                (a, b) => a == b,
+            };
+            assert!(near && (coverage, band) == (found.1, found.2.as_str()), "{:?} {:?} {:?}: {score:?} {coverage} {band}, found {found:?}", facts.segment, facts.tenure, facts.values);
+            rows += 1;
+        }
+    }
+    assert_eq!(rows, 4 * 5 * 9 * 8 * 7);
 }
