@@ -96,7 +96,14 @@ async fn reads_csv_with_formats_and_keeps_the_log_columns() {
     f.data("a.csv.gz", gzip("Id;day;seen_at;amount;active;seats;share;other\n1;24-12-2023;24-12-2023 03:00;1.234,5;TRUE;9;0,5;x\n\"a;b\";NA;01-07-2023;;no;;;y\n"));
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_in, outcome.rows_out, outcome.rows_rejected, outcome.up_to_date), (2, 2, 0, false));
-    insta::assert_snapshot!(f.rows("SELECT * EXCEPT (_batch) FROM raw.s__x ORDER BY _line").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT * EXCEPT (_batch) FROM raw.s__x ORDER BY _line").await, @r"
+    +-----+------------+----------------------+---------+--------+-------+-------+----------------------+--------+----------+-------+
+    | id  | day        | seen_at              | amount  | active | seats | share | _extracted_at        | _op    | _file    | _line |
+    +-----+------------+----------------------+---------+--------+-------+-------+----------------------+--------+----------+-------+
+    | 1   | 2023-12-24 | 2023-12-24T02:00:00Z | 1234.50 | true   | 9     | 0.5   | 2024-05-01T00:00:00Z | upsert | a.csv.gz | 2     |
+    | a;b |            | 2023-06-30T22:00:00Z |         | false  |       |       | 2024-05-01T00:00:00Z | upsert | a.csv.gz | 3     |
+    +-----+------------+----------------------+---------+--------+-------+-------+----------------------+--------+----------+-------+
+    ");
     assert_eq!(f.rows("SELECT count(*) FROM raw.s__x__rejected").await.matches("| 0 ").count(), 1);
 }
 
@@ -145,10 +152,39 @@ async fn rows_that_cannot_be_read_are_kept_with_reason_and_position() {
     f.data("a.csv", &text);
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_in, outcome.rows_out, outcome.rows_rejected), (21, 9, 12));
-    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, raw, _line, _byte FROM raw.s__x__rejected ORDER BY _line").await, @"");
-    insta::assert_snapshot!(outcome.warnings[0].message, @"");
+    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, raw, _line, _byte FROM raw.s__x__rejected ORDER BY _line").await, @r#"
+    +-------------------+-------------+---------------------------------------------------------------------------+-----------------------------+-------+-------+
+    | reason            | column_name | detail                                                                    | raw                         | _line | _byte |
+    +-------------------+-------------+---------------------------------------------------------------------------+-----------------------------+-------+-------+
+    | bad_value         | day         | `2023-12-24` is no date of the declared format (date)                     | 2;2023-12-24;;;;;           | 3     | 59    |
+    | bad_value         | seen_at     | `31-03-2024 02:30` is a time that the zone's clocks pass over (timestamp) | 3;;31-03-2024 02:30;;;;     | 4     | 77    |
+    | bad_value         | amount      | `12,345` has more decimal places than its type (decimal(10,2))            | 4;;;12,345;;;               | 5     | 101   |
+    | bad_value         | amount      | `1.23` has digits that are grouped wrongly (decimal(10,2))                | 5;;;1.23;;;                 | 6     | 115   |
+    | bad_value         | active      | `maybe` is neither true nor false (bool)                                  | 6;;;;maybe;;                | 7     | 127   |
+    | bad_value         | seats       | `12,5` is no whole number (int)                                           | 7;;;;;12,5;                 | 8     | 140   |
+    | bad_value         | seats       | `99999999999999999999` is too large for its type (int)                    | 8;;;;;99999999999999999999; | 9     | 152   |
+    | missing_value     | id          | `id` has no value                                                         | ;;;;;;                      | 10    | 180   |
+    | wrong_field_count |             | 4 fields where the file has 7                                             | 9;;;                        | 11    | 187   |
+    | wrong_field_count |             | 8 fields where the file has 7                                             | 10;;;;;;;                   | 12    | 192   |
+    | bad_quote         |             | text follows a closing quote                                              | 11;"x"y;;;;;                | 13    | 202   |
+    | invalid_encoding  |             | byte 2 of the record is no UTF-8, near `x�;;;;;;`                         | x\xff;;;;;;                 | 22    | 287   |
+    +-------------------+-------------+---------------------------------------------------------------------------+-----------------------------+-------+-------+
+    "#);
+    insta::assert_snapshot!(outcome.warnings[0].message, @"12 of 21 rows of raw.s__x were rejected: 2 × bad_value(amount) (a.csv:5: `12,345` has more decimal places than its type (decimal(10,2))); 2 × bad_value(seats) (a.csv:8: `12,5` is no whole number (int)); 2 × wrong_field_count (a.csv:11: 4 fields where the file has 7); and 6 more reasons");
     let checks: Vec<_> = outcome.checks.iter().map(|c| format!("{} {}/{}", c.check, c.failing_rows, c.total_rows)).collect();
-    insta::assert_snapshot!(checks.join("\n"), @"");
+    insta::assert_snapshot!(checks.join("\n"), @r"
+    rejected_rows 12/21
+    rejected_invalid_encoding 1/21
+    rejected_wrong_field_count 2/21
+    rejected_bad_quote 1/21
+    rejected_bad_value(active) 1/21
+    rejected_bad_value(amount) 2/21
+    rejected_bad_value(day) 1/21
+    rejected_bad_value(seats) 2/21
+    rejected_bad_value(seen_at) 1/21
+    rejected_missing_value(id) 1/21
+    duplicate_keys(id) 0/9
+    ");
 }
 
 #[tokio::test]
@@ -156,7 +192,7 @@ async fn too_many_rejected_rows_publish_nothing() {
     let mut f = Fixture::new(CSV).await;
     f.data("a.csv", "Id;day;seen_at;amount;active;seats;share\n1;x;;;;;\n2;y;;;;;\n3;;;;;;\n");
     let error = f.night().await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"2 of 3 rows of raw.s__x can't be read (66.67 %, allowed are 60 %): 2 × bad_value(day) (a.csv:2: `x` is no date of the declared format (date))");
     assert_eq!(error.code(), "EXT016");
     assert!(f.lake.tables().await.unwrap().is_empty());
 }
@@ -184,8 +220,23 @@ async fn reads_nested_json_lines() {
     f.data("2024/a.jsonl.zst", zstd::encode_all(text.as_bytes(), 1).unwrap());
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_out, outcome.rows_rejected), (2, 3));
-    insta::assert_snapshot!(f.rows("SELECT * EXCEPT (_batch) FROM raw.s__x ORDER BY _line").await, @"");
-    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, _file, _line FROM raw.s__x__rejected ORDER BY _line").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT * EXCEPT (_batch) FROM raw.s__x ORDER BY _line").await, @r#"
+    +-------+----------------------+---------+------+---------------------------------------------------+-------+----------------------+--------+------------------+-------+
+    | event | time                 | company | size | properties                                        | later | _extracted_at        | _op    | _file            | _line |
+    +-------+----------------------+---------+------+---------------------------------------------------+-------+----------------------+--------+------------------+-------+
+    | login | 1970-01-01T00:01:00Z | cä      | 3    | {"time":60,"company":{"id":"c\u00e4"},"size":3.0} |       | 2024-05-01T00:00:00Z | upsert | 2024/a.jsonl.zst | 1     |
+    | 7     | 1970-01-02T00:00:00Z |         |      | {"time":"86400","size":null}                      |       | 2024-05-01T00:00:00Z | upsert | 2024/a.jsonl.zst | 3     |
+    +-------+----------------------+---------+------+---------------------------------------------------+-------+----------------------+--------+------------------+-------+
+    "#);
+    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, _file, _line FROM raw.s__x__rejected ORDER BY _line").await, @r"
+    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
+    | reason        | column_name | detail                                                         | _file            | _line |
+    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
+    | missing_value | event       | `event` has no value                                           | 2024/a.jsonl.zst | 4     |
+    | not_an_object |             | the line is no JSON object                                     | 2024/a.jsonl.zst | 5     |
+    | broken_json   |             | a comma or a closing brace is missing at character 13, near `` | 2024/a.jsonl.zst | 6     |
+    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
+    ");
 }
 
 #[tokio::test]
@@ -200,7 +251,18 @@ async fn of_a_grown_file_only_new_rows_are_read() {
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_in, outcome.rows_out), (7, 3));
     assert!(outcome.warnings.iter().any(|w| w.code == "EXT022"), "{:?}", outcome.warnings);
-    insta::assert_snapshot!(f.rows("SELECT event, _file, _line, _extracted_at FROM raw.s__x ORDER BY _extracted_at, _file, _line").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT event, _file, _line, _extracted_at FROM raw.s__x ORDER BY _extracted_at, _file, _line").await, @r"
+    +-------+---------+-------+----------------------+
+    | event | _file   | _line | _extracted_at        |
+    +-------+---------+-------+----------------------+
+    | a     | a.jsonl | 1     | 2024-05-01T00:00:00Z |
+    | b     | a.jsonl | 2     | 2024-05-01T00:00:00Z |
+    | c     | a.jsonl | 3     | 2024-05-01T00:00:00Z |
+    | d     | a.jsonl | 4     | 2024-05-02T00:00:00Z |
+    | e     | a.jsonl | 5     | 2024-05-02T00:00:00Z |
+    | g     | b.jsonl | 1     | 2024-05-02T00:00:00Z |
+    +-------+---------+-------+----------------------+
+    ");
     assert!(f.night().await.unwrap().up_to_date);
 }
 
@@ -225,7 +287,13 @@ async fn a_run_that_died_between_its_two_commits_repeats_nothing() {
     f.lake.drop_table(&"raw.s__x".parse().unwrap()).await.unwrap();
     f.night().await.unwrap();
     let counts = f.rows("SELECT (SELECT count(*) FROM raw.s__x) AS rows, (SELECT count(*) FROM raw.s__x__rejected) AS rejected").await;
-    insta::assert_snapshot!(counts, @"");
+    insta::assert_snapshot!(counts, @r"
+    +------+----------+
+    | rows | rejected |
+    +------+----------+
+    | 1    | 1        |
+    +------+----------+
+    ");
 }
 
 #[tokio::test]
@@ -249,13 +317,20 @@ async fn a_column_that_changed_its_type_is_refused() {
     f.night().await.unwrap();
     f.source(&JSONL.replace("size: {type: int", "size: {type: float"));
     let error = f.night().await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"raw.s__x.size holds Int64 but is declared as Float64");
     f.source(&JSONL.replace("      later:", "      more: {type: string, optional: true}\n      later:"));
     let outcome = f.night().await.unwrap();
     assert!(outcome.up_to_date && outcome.warnings[0].code == "EXT030", "{outcome:?}");
     f.data("b.jsonl", "{\"event\":\"n\",\"properties\":{\"time\":1},\"more\":\"m\"}\n");
     f.night().await.unwrap();
-    insta::assert_snapshot!(f.rows("SELECT event, more FROM raw.s__x ORDER BY event").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT event, more FROM raw.s__x ORDER BY event").await, @r"
+    +-------+------+
+    | event | more |
+    +-------+------+
+    | a     |      |
+    | n     | m    |
+    +-------+------+
+    ");
 }
 
 #[tokio::test]
@@ -263,7 +338,10 @@ async fn a_missing_or_doubled_column_names_the_file_and_what_is_there() {
     let mut f = Fixture::new(CSV).await;
     f.data("a.csv", "id;day;seen_at;amount;active;seats;share\n");
     let error = f.night().await.unwrap_err();
-    insta::assert_snapshot!(format!("{error}\n{}", error.help().unwrap()), @"");
+    insta::assert_snapshot!(format!("{error}\n{}", error.help().unwrap()), @r"
+    a.csv has no column `Id`
+    did you mean `id`? (set `from:` to the file's name of the column, or `optional: true`)
+    ");
     f.data("a.csv", "Id;day;day;seen_at;amount;active;seats;share\n");
     assert_eq!(f.night().await.unwrap_err().code(), "EXT014");
     f.data("a.csv", "");
@@ -299,8 +377,22 @@ async fn reads_parquet_and_rejects_what_does_not_fit() {
     writer.close().unwrap();
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_out, outcome.rows_rejected), (2, 2));
-    insta::assert_snapshot!(f.rows("SELECT id, seats, n, day, _file, _line FROM raw.s__x ORDER BY _line").await, @"");
-    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, raw, _line FROM raw.s__x__rejected ORDER BY _line").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT id, seats, n, day, _file, _line FROM raw.s__x ORDER BY _line").await, @r"
+    +----+-------+---+------------+-----------+-------+
+    | id | seats | n | day        | _file     | _line |
+    +----+-------+---+------------+-----------+-------+
+    | a  | 3     | 1 | 1970-01-01 | a.parquet | 1     |
+    | d  |       | 4 | 2022-01-08 | a.parquet | 4     |
+    +----+-------+---+------------+-----------+-------+
+    ");
+    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, raw, _line FROM raw.s__x__rejected ORDER BY _line").await, @r"
+    +---------------+-------------+----------------------------------------+----------------------------------------------+-------+
+    | reason        | column_name | detail                                 | raw                                          | _line |
+    +---------------+-------------+----------------------------------------+----------------------------------------------+-------+
+    | bad_value     | seats       | `3.5` is no int (the file has Float64) | key=b, seats=3.5, small=2, day=1970-01-02    | 2     |
+    | missing_value | id          | `id` has no value                      | key=null, seats=1.0, small=3, day=1970-01-03 | 3     |
+    +---------------+-------------+----------------------------------------+----------------------------------------------+-------+
+    ");
 }
 
 #[tokio::test]
@@ -315,7 +407,13 @@ async fn many_chunks_and_files_come_out_whole_and_in_order() {
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_in, outcome.rows_out), (expected, expected));
     let table = f.rows("SELECT count(*) AS rows, count(DISTINCT time) AS times, max(_line) AS lines, count(DISTINCT _batch) AS batches FROM raw.s__x").await;
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    +--------+--------+-------+---------+
+    | rows   | times  | lines | batches |
+    +--------+--------+-------+---------+
+    | 180000 | 180000 | 60000 | 3       |
+    +--------+--------+-------+---------+
+    ");
 }
 
 #[tokio::test]
