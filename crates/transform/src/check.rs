@@ -108,7 +108,7 @@ fn function_help(message: &str) -> Option<String> {
 
 /// Names in messages of DataFusion, quoted as ours are.
 fn in_backticks(message: &str) -> String {
-    if message.matches('\'').count() % 2 == 0 && !message.contains('`') { message.replace('\'', "`") } else { message.to_owned() }
+    if message.matches('\'').count().is_multiple_of(2) && !message.contains('`') { message.replace('\'', "`") } else { message.to_owned() }
 }
 
 fn check_model(model: &Model, known: &Schemas, params: &Params, out: &mut Diagnostics) -> Option<SchemaRef> {

@@ -1,7 +1,9 @@
 //! Running a model's checks over the rows that wait to be published.
 
 use crate::compile::Model;
-use crate::condition::{RESULTING, ROWS_OF_KEY, STAGED, orphans, quoted, quoted_table, repeated_keys, repeated_rows, row_condition};
+use crate::condition::{
+    RESULTING, ROWS_OF_KEY, STAGED, columns_needed, orphans, quoted, quoted_table, repeated_keys, repeated_rows, row_condition,
+};
 use crate::error::Result;
 use crate::rows::cells;
 use arrow::datatypes::SchemaRef;
@@ -175,7 +177,10 @@ impl Checks {
         let mut columns: Vec<String> = Vec::new();
         let about = check.columns().into_iter().map(|c| c.value.clone());
         let all: Vec<String> = match check {
-            Check::Expression(_) => self.schema.fields().iter().map(|f| f.name().clone()).collect(),
+            // Only what the expression names: other columns are not kept until here.
+            Check::Expression(_) => {
+                columns_needed(std::iter::once(check), &[], &self.schema).into_iter().map(|i| self.schema.field(i).name().clone()).collect()
+            }
             _ => vec![],
         };
         for name in self.keys.iter().cloned().chain(about).chain(all) {

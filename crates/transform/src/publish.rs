@@ -92,41 +92,40 @@ pub(crate) async fn through(table: &TableName, frame: DataFrame, gate: Gate) -> 
     let verdict = Verdict::default();
     let stage =
         if gate.keep.is_empty() && gate.checks.is_empty() { None } else { Some(Stage::new(table.clone(), &schema, gate.keep.clone())?) };
-    let state = State::Rows { rows, stage, gate: Box::new(gate), plan, verdict: verdict.clone(), table: table.clone() };
-    let guarded = futures::stream::unfold(state, step);
+    let state = Rows { rows, stage, gate, plan, verdict: verdict.clone(), table: table.clone() };
+    let guarded = futures::stream::unfold(Some(Box::new(state)), |state| async { step(state?).await });
     Ok((stream_of(schema, guarded), verdict))
 }
 
-enum State {
-    Rows {
-        rows: SendableRecordBatchStream,
-        stage: Option<Stage>,
-        gate: Box<Gate>,
-        plan: Arc<dyn ExecutionPlan>,
-        verdict: Verdict,
-        table: TableName,
-    },
-    Done,
+/// Rows on their way; nothing once they have all passed or were stopped.
+struct Rows {
+    rows: SendableRecordBatchStream,
+    stage: Option<Stage>,
+    gate: Gate,
+    plan: Arc<dyn ExecutionPlan>,
+    verdict: Verdict,
+    table: TableName,
 }
 
-async fn step(state: State) -> Option<(Result<RecordBatch, DataFusionError>, State)> {
-    let State::Rows { mut rows, mut stage, gate, plan, verdict, table } = state else { return None };
-    match rows.next().await {
+type Step = (Result<RecordBatch, DataFusionError>, Option<Box<Rows>>);
+
+async fn step(mut state: Box<Rows>) -> Option<Step> {
+    match state.rows.next().await {
         Some(Ok(batch)) => {
-            gate.progress.rows(batch.num_rows() as u64);
-            if let Some(stage) = &mut stage
+            state.gate.progress.rows(batch.num_rows() as u64);
+            if let Some(stage) = &mut state.stage
                 && let Err(error) = stage.push(&batch)
             {
-                return Some(stop(&verdict, error));
+                return Some(stop(&state.verdict, error));
             }
-            Some((Ok(batch), State::Rows { rows, stage, gate, plan, verdict, table }))
+            Some((Ok(batch), Some(state)))
         }
-        Some(Err(error)) => Some(stop(&verdict, Error::query(&table)(error))),
+        Some(Err(error)) => Some(stop(&state.verdict, Error::query(&state.table)(error))),
         None => {
+            let Rows { rows, stage, gate, plan, verdict, table } = *state;
             verdict.with(|inner| inner.rows_in = rows_read(plan.as_ref()));
             drop(rows);
-            let Some(stage) = stage else { return None };
-            match judge(stage, *gate, &verdict, &table).await {
+            match judge(stage?, gate, &verdict, &table).await {
                 Ok(()) => None,
                 Err(error) => Some(stop(&verdict, error)),
             }
@@ -134,9 +133,9 @@ async fn step(state: State) -> Option<(Result<RecordBatch, DataFusionError>, Sta
     }
 }
 
-fn stop(verdict: &Verdict, error: Error) -> (Result<RecordBatch, DataFusionError>, State) {
+fn stop(verdict: &Verdict, error: Error) -> Step {
     verdict.with(|inner| inner.error = Some(error));
-    (Err(stream_error(Stopped)), State::Done)
+    (Err(stream_error(Stopped)), None)
 }
 
 /// Runs the guard and the checks over the kept rows.

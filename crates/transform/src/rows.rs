@@ -22,7 +22,7 @@ pub(crate) struct BadCell {
 pub(crate) fn batch(schema: &SchemaRef, rows: &[At<Row>]) -> Result<RecordBatch, BadCell> {
     let fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
     let nullable = Arc::new(Schema::new(fields));
-    decode(&nullable, rows).or_else(|error| Err(bad_cell(&nullable, rows, &error)))
+    decode(&nullable, rows).map_err(|error| bad_cell(&nullable, rows, &error))
 }
 
 fn decode(schema: &SchemaRef, rows: &[At<Row>]) -> Result<RecordBatch, ArrowError> {

@@ -107,6 +107,15 @@ SELECT * FROM raw.app__users UNION ALL SELECT 'e' AS id, 'open' AS state, 8 AS n
 }
 
 #[tokio::test]
+async fn a_sample_shows_the_key_and_what_the_expression_names() {
+    let world = world().await;
+    let header = "/*---\nchecks:\n  - unique: [id]\n  - expression: {name: day_is_old, sql: \"day < $as_of - INTERVAL '2 days'\", severity: warn}\n---*/\n";
+    world.file("sql/staging/users.sql", &format!("{header}SELECT id, state, n, day FROM raw.app__users"));
+    let outcome = world.run("staging.users").await.unwrap();
+    assert_eq!(outcome.checks[1].sample.as_deref(), Some("id=a, day=2023-09-30"));
+}
+
+#[tokio::test]
 async fn a_failed_check_of_severity_error_keeps_the_old_table() {
     let world = world().await;
     let header = "/*---\nchecks:\n  - accepted_values: {column: state, values: [open, shut]}\n  - not_null: {columns: [state], severity: warn}\n---*/\n";
