@@ -2,5 +2,7 @@
 
 mod commits;
 mod crashes;
+mod large;
 mod merges;
 mod reads;
+mod types;
