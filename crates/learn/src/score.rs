@@ -72,9 +72,14 @@ pub fn score(name: &str, model: &Registered, table: &Table, narrator: Narrator<'
     let rows: Vec<usize> = (0..table.rows).collect();
     let margins = model.fitted.margins(table, &rows)?;
     let explained = model.fitted.explain(table, &rows)?;
-    let off = margins.iter().enumerate().map(|(row, m)| (explained.margin(row) - m).abs()).fold(0.0, f64::max);
-    // Written so that NaN is refused as well.
-    if !rows.is_empty() && !(off <= ADDITIVITY) {
+    let mut off = 0.0;
+    for (row, margin) in margins.iter().enumerate() {
+        let here = (explained.margin(row) - margin).abs();
+        if here.is_nan() || here > off {
+            off = here;
+        }
+    }
+    if off.is_nan() || off > ADDITIVITY {
         return Err(Error::NotAdditive { model: name.to_owned(), off });
     }
     let reasons = rows

@@ -97,7 +97,7 @@ mod tests {
             for account in 0..per_month {
                 data.dates.push(date);
                 data.accounts.push(account);
-                data.events.push((month * per_month + account) % event_every == 0);
+                data.events.push((month * per_month + account).is_multiple_of(event_every));
             }
         }
         data
