@@ -33,7 +33,7 @@ fn batch(from: i64, to: i64) -> RecordBatch {
         vec![
             Arc::new(ids().collect::<Int64Array>()),
             Arc::new(ids().map(|i| Some(format!("acc-{:06}", mixed(i) % ACCOUNTS))).collect::<StringArray>()),
-            Arc::new(ids().map(|i| 19_000 + i32::try_from(i / (ROWS / 540)).unwrap()).collect::<Date32Array>()),
+            Arc::new(ids().map(|i| Some(19_000 + i32::try_from(i / (ROWS / 540)).unwrap())).collect::<Date32Array>()),
             Arc::new(ids().map(|i| Some(["login", "report", "export", "invite"][usize::try_from(mixed(i) % 4).unwrap()])).collect::<StringArray>()),
             Arc::new(ids().map(|i| mixed(i) % 50).collect::<Int64Array>()),
             Arc::new(ids().map(|i| mixed(i) as f64 / 1e6).collect::<Float64Array>()),
