@@ -8,7 +8,7 @@ use crate::view::{self, View};
 use crate::{read, render, settings};
 use chrono::NaiveDate;
 use cscopilot_diag::{Diagnostic, Diagnostics, Place};
-use cscopilot_lake::step::{Outcome, StepContext};
+use cscopilot_lake::step::{Outcome, Progress, StepContext};
 use cscopilot_lake::{Objects, TableName};
 use cscopilot_spec::{Project, Site};
 use minijinja::{Environment, Value, context};
@@ -27,7 +27,7 @@ pub async fn run(ctx: &StepContext) -> Result<Outcome, Error> {
     ctx.progress.note("reading the night");
     let night = read::night(&ctx.lake, project, ctx.as_of, site.compare_days).await?;
     ctx.progress.note("rendering pages");
-    let rendered = publish(project, &site, &night, &ctx.lake.objects(), &|| ctx.progress.rows(1)).await?;
+    let rendered = publish(project, &site, &night, &ctx.lake.objects(), &ctx.progress).await?;
     let mut outcome = Outcome { rows_in: night.accounts.len() as u64, rows_out: rendered.pages, up_to_date: false, ..Outcome::default() };
     for (path, bytes) in &rendered.too_large {
         let error = Error::TooLarge { path: path.clone(), bytes: *bytes, limit: render::PAGE_LIMIT };
@@ -55,9 +55,9 @@ pub(crate) async fn publish(
     site: &Site,
     night: &Night,
     objects: &Objects,
-    done: &(dyn Fn() + Sync),
+    progress: &Progress,
 ) -> Result<Rendered, Error> {
-    let (stage, pages, too_large) = stage(project, site, night, objects, done)?;
+    let (stage, pages, too_large) = stage(project, site, night, objects, progress)?;
     let published = stage.publish(objects, site.keep_versions.value as usize).await?;
     Ok(Rendered { published, pages, too_large })
 }
@@ -68,7 +68,7 @@ fn stage(
     site: &Site,
     night: &Night,
     objects: &Objects,
-    done: &(dyn Fn() + Sync),
+    progress: &Progress,
 ) -> Result<(Stage, u64, Vec<(String, usize)>), Error> {
     let reports = &project.config.value.reports;
     let sources = templates::sources(&project.root, reports).map_err(Error::Templates)?;
@@ -78,6 +78,7 @@ fn stage(
     let rows_per_page = site.rows_per_page.value.max(1) as usize;
     let view = View { night, bands: &bands, titles: &titles, rows_per_page };
     let pages = view::pages(&view);
+    progress.expect_rows(pages.len() as u64);
     let stage = Stage::begin(objects)?;
     let folder = format!("{}/assets", reports.trim_end_matches('/'));
     for (name, bytes) in templates::read_folder(&project.root, &folder).map_err(|e| Error::io(format!("reading {folder}"), e))? {
@@ -89,7 +90,7 @@ fn stage(
         if html.len() > render::PAGE_LIMIT {
             too_large.lock().unwrap_or_else(PoisonError::into_inner).push((path.to_owned(), html.len()));
         }
-        done();
+        progress.rows(1);
         stage.put(path, html.into_bytes())
     })?;
     let mut too_large = too_large.into_inner().unwrap_or_else(PoisonError::into_inner);

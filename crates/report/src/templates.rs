@@ -109,7 +109,7 @@ pub(crate) fn diagnostic(error: &minijinja::Error, sources: &[Source]) -> Diagno
     }
     let diagnostic = Diagnostic::error(code, message);
     let help = match error.kind() {
-        ErrorKind::UndefinedError => "the reference of templates lists what each page has; test optional values with `is none`",
+        ErrorKind::UndefinedError => "reports/README.md lists what each page has; test optional values with `is none`",
         _ => "templates are written in minijinja, which follows Jinja2",
     };
     let help = match error.kind() {

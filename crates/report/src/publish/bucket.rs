@@ -51,6 +51,8 @@ async fn forget(objects: &Objects, id: &str, keep: usize) -> Result<(), Error> {
     }
     for version in objects.folders("site/versions").await? {
         if !kept.contains(&version) {
+            // Without this mark a half-deleted version is not taken for a whole one.
+            objects.delete(&format!("site/versions/{version}/{COMPLETE}")).await?;
             objects.delete_folder(&format!("site/versions/{version}")).await?;
         }
     }

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 /// The folder a version is staged in, beside the published ones.
 const STAGING: &str = ".staging";
 const CURRENT: &str = "current";
+/// Where an old version goes before it is deleted: a half-deleted folder must never stand under a version's name.
+const TRASH: &str = ".trash";
 
 /// A staging folder.
 pub(super) struct Folder {
@@ -25,10 +27,13 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Err
 
 impl Folder {
     pub(super) fn begin(root: PathBuf) -> Result<Self, Error> {
-        let staging = root.join(STAGING);
-        if staging.exists() {
-            fs::remove_dir_all(&staging).map_err(failed("removing", &staging))?;
+        for left in [STAGING, TRASH] {
+            let left = root.join(left);
+            if left.exists() {
+                fs::remove_dir_all(&left).map_err(failed("removing", &left))?;
+            }
         }
+        let staging = root.join(STAGING);
         fs::create_dir_all(&staging).map_err(failed("making", &staging))?;
         Ok(Self { root, made: Mutex::default() })
     }
@@ -152,7 +157,9 @@ fn forget(root: &Path, id: &str, keep: usize) -> Result<(), Error> {
     for entry in fs::read_dir(&versions).map_err(failed("reading", &versions))? {
         let entry = entry.map_err(failed("reading", &versions))?;
         if !kept.contains(&entry.file_name().to_string_lossy().as_ref()) {
-            fs::remove_dir_all(entry.path()).map_err(failed("removing", &entry.path()))?;
+            let trash = root.join(TRASH);
+            fs::rename(entry.path(), &trash).map_err(failed("removing", &entry.path()))?;
+            fs::remove_dir_all(&trash).map_err(failed("removing", &trash))?;
         }
     }
     Ok(())

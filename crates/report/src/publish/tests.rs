@@ -56,6 +56,8 @@ async fn what_a_killed_run_left_does_no_harm() {
     stage.put("stray.html", b"stray".to_vec()).unwrap();
     drop(stage);
     assert_eq!(current(dir.path()), "one");
+    // Killed while deleting an old version.
+    std::fs::create_dir_all(dir.path().join("site/.trash/account")).unwrap();
     // Killed between the two renames of the switch.
     std::os::unix::fs::symlink("versions/nowhere", dir.path().join("site/.current")).unwrap();
     put(&objects, "two", 5).await;

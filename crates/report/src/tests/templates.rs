@@ -50,3 +50,18 @@ async fn a_template_that_fails_publishes_nothing() {
     assert!(error.contains("RPT015") && error.contains("reports/templates/account.html:1"), "{error}");
     assert_eq!(std::fs::read_link(dir.path().join("lake/site/current")).unwrap(), before);
 }
+
+#[test]
+fn the_readme_of_the_templates_names_everything_that_pages_get() {
+    let readme = include_str!("../../../../reports/README.md");
+    let night = crate::sample::night(30, 2, true);
+    let bands = crate::tone::Bands::new(&crate::sample::bounds(), &[], &std::collections::BTreeMap::new());
+    let titles = crate::sample::titles();
+    let view = crate::view::View { night: &night, bands: &bands, titles: &titles, rows_per_page: 25 };
+    for page in crate::view::pages(&view) {
+        let context = (page.context)().unwrap();
+        for key in context.try_iter().unwrap() {
+            assert!(readme.contains(&format!("`{key}`")), "{} gets `{key}`", page.template);
+        }
+    }
+}

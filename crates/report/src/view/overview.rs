@@ -109,8 +109,22 @@ fn trend(view: &View<'_>) -> Result<Option<Value>, Error> {
     let desc = format!("From {:.1} on {} to {:.1} on {}.", first.1, super::iso(first.0), last.1, super::iso(last.0));
     let series =
         Series { points: &points, title: "Mean health of active customers over time", desc: &desc, last: format!("{:.1}", last.1) };
-    let scale = super::account::health_scale(&[]);
+    let scale = close_scale(points.iter().map(|(_, v)| *v));
     Ok(Some(Value::from_safe_string(chart::trend(&series, &scale, chart::Room::Half)?)))
+}
+
+/// An axis around the values in steps of ten, at least twenty points high: a portfolio's mean moves by few points.
+fn close_scale(values: impl Iterator<Item = f64> + Clone) -> chart::Scale<'static> {
+    let low = values.clone().fold(100.0, f64::min);
+    let high = values.fold(0.0, f64::max);
+    let mut from = ((low - 4.0) / 10.0).floor() * 10.0;
+    let mut to = ((high + 4.0) / 10.0).ceil() * 10.0;
+    if to - from < 20.0 {
+        (from, to) = (from - 10.0, to + 10.0);
+    }
+    (from, to) = (from.max(0.0), to.min(100.0));
+    let ticks = [from, f64::midpoint(from, to), to].map(|v| (v, format!("{v:.0}"))).into();
+    chart::Scale { from, to, ticks, zones: &[] }
 }
 
 fn segments(view: &View<'_>) -> Result<Vec<Value>, Error> {

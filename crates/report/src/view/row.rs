@@ -63,5 +63,5 @@ pub(super) fn reason(_view: &View<'_>, account: &Account) -> Option<String> {
         .filter_map(|m| Some((m.weight * (100.0 - m.score?), m)))
         .filter(|(cost, m)| *cost > 0.0 && m.score.is_some_and(|s| s < 60.0))
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.name.cmp(&a.1.name)));
-    costly.map(|(_, m)| format!("{} scores {:.0} of 100", m.label, m.score.unwrap_or_default()))
+    costly.map(|(_, m)| format!("{}: {:.0} of 100", m.label, m.score.unwrap_or_default()))
 }
