@@ -16,7 +16,7 @@ pub struct Task {
     pub reads: Vec<TableName>,
     /// The tables it writes.
     pub writes: Vec<TableName>,
-    /// The texts of the YAML files that decide its result.
+    /// The texts that decide its result: YAML files, and the values of the project's parameters that they name.
     pub texts: Vec<Arc<str>>,
 }
 
@@ -54,9 +54,47 @@ pub fn tasks(project: &Project) -> Vec<Task> {
         reads.extend([alerts(), opportunities()]);
     }
     all.push(Task { id: "assess.actions", reads, writes: vec![next_actions()], texts: with_row(texts(&project.plays)) });
+    for task in &mut all {
+        let values = parameters(project, &task.texts);
+        task.texts.push(values);
+    }
     all
+}
+
+/// The project's parameters that texts name as `$name`, with their values.
+fn parameters(project: &Project, texts: &[Arc<str>]) -> Arc<str> {
+    let named = |name: &str| texts.iter().any(|text| text.contains(&format!("${name}")));
+    let values: Vec<String> = project.params.iter().filter(|(name, _)| named(name)).map(|(name, value)| format!("{name}={value:?}")).collect();
+    Arc::from(values.join(";"))
 }
 
 fn texts<T>(files: &std::collections::BTreeMap<String, Loaded<T>>) -> Vec<Arc<str>> {
     files.values().map(|f| Arc::clone(&f.text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::project;
+    use crate::tasks;
+
+    #[test]
+    fn tasks_read_what_exists_and_never_their_own_tables() {
+        let rules = "version: 1\nrules:\n  r: {title: t, severity: low, when: arr > $min_arr, message: m}\n";
+        let project = project(&[("configs/alerts/a.yaml", rules)]);
+        let all = tasks(&project);
+        let shown: Vec<String> = all
+            .iter()
+            .map(|t| {
+                let names = |tables: &[cscopilot_lake::TableName]| tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                format!("{}: {} -> {}", t.id, names(&t.reads), names(&t.writes))
+            })
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @"
+        assess.alerts: marts.account_scores, marts.accounts, features.account_features -> ops.alerts
+        assess.opportunities:  -> marts.opportunities
+        assess.actions:  -> marts.next_actions
+        ");
+        assert_eq!(&*all[0].texts[1], "min_arr=Int(100)");
+        assert_eq!(&*all[1].texts[0], "");
+    }
 }
