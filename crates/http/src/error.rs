@@ -1,0 +1,115 @@
+use cscopilot_diag::{Coded, Domain};
+use std::time::Duration;
+
+/// Why a request got no good answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The client can't be made.
+    #[error("the HTTP client can't be set up: {0}")]
+    Setup(String),
+    /// Something that is no URL.
+    #[error("`{url}` is not a URL: {reason}")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No answer: no connection, a broken one, or none in time.
+    #[error("{method} {url} got no answer ({attempts} attempts): {reason}")]
+    NoAnswer {
+        /// The method.
+        method: String,
+        /// The URL, without its query.
+        url: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What happened.
+        reason: String,
+        /// Whether the request surely never reached the server.
+        unsent: bool,
+    },
+    /// An answer that is no success.
+    #[error("{method} {url} was answered with {status}: {body}")]
+    Status {
+        /// The method.
+        method: String,
+        /// The URL, without its query.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The beginning of the answer.
+        body: String,
+        /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// An answer that can't be understood.
+    #[error("the answer to {method} {url} can't be understood: {reason}")]
+    BadAnswer {
+        /// The method.
+        method: String,
+        /// The URL, without its query.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A body that can't be written as JSON.
+    #[error("a request body can't be written: {0}")]
+    BadBody(String),
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The status, where there was an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Setup(_) => "HTT001",
+            Self::BadUrl { .. } => "HTT002",
+            Self::NoAnswer { .. } => "HTT003",
+            Self::Status { status: 401 | 403, .. } => "HTT004",
+            Self::Status { status: 429, .. } => "HTT005",
+            Self::Status { status: 500.., .. } => "HTT006",
+            Self::Status { .. } => "HTT007",
+            Self::BadAnswer { .. } => "HTT008",
+            Self::BadBody(_) => "HTT009",
+        }
+    }
+
+    fn domain(&self) -> Domain {
+        match self {
+            Self::NoAnswer { .. } | Self::BadAnswer { .. } | Self::Status { status: 429 | 500.., .. } => Domain::External,
+            Self::Setup(_) | Self::BadBody(_) => Domain::Internal,
+            Self::BadUrl { .. } | Self::Status { .. } => Domain::User,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Setup(_) | Self::BadBody(_) => return None,
+                Self::BadUrl { .. } => "write it as `https://host/path`",
+                Self::NoAnswer { .. } => "check the address and the network, then run again",
+                Self::Status { status: 401, .. } => "the token is wrong or has expired: renew it",
+                Self::Status { status: 403, .. } => "this user may not do that: check its permissions and the API quota",
+                Self::Status { status: 429, .. } => "the server asks for fewer requests: run again later, or lower the rate",
+                Self::Status { status: 500.., .. } => "the server failed: run again later",
+                Self::Status { .. } => "the server refused the request: its answer says why",
+                Self::BadAnswer { .. } => "is this the address of the API, and not of a login page or proxy?",
+            }
+            .to_owned(),
+        )
+    }
+}
