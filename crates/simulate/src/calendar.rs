@@ -41,21 +41,14 @@ pub(crate) struct Calendar {
 impl Calendar {
     pub(crate) fn new(as_of: NaiveDate, months: u32) -> Self {
         let this_month = as_of.with_day(1).unwrap_or(as_of);
-        let start = this_month
-            .checked_sub_months(Months::new(months.saturating_sub(1)))
-            .unwrap_or(this_month);
+        let start = this_month.checked_sub_months(Months::new(months.saturating_sub(1))).unwrap_or(this_month);
         let days = (as_of - start).num_days() as i32 + 1;
         let day_of = |date: NaiveDate| (date - start).num_days() as i32;
         let months = (0..months)
             .filter_map(|index| {
                 let first = start.checked_add_months(Months::new(index))?;
                 let next = start.checked_add_months(Months::new(index + 1))?;
-                Some(Month {
-                    index: index as usize,
-                    from: day_of(first),
-                    to: day_of(next).min(days),
-                    first,
-                })
+                Some(Month { index: index as usize, from: day_of(first), to: day_of(next).min(days), first })
             })
             .collect();
         Self { start, days, months }
@@ -63,11 +56,7 @@ impl Calendar {
 
     pub(crate) fn date(&self, day: i32) -> NaiveDate {
         let days = Days::new(day.unsigned_abs().into());
-        let date = if day < 0 {
-            self.start.checked_sub_days(days)
-        } else {
-            self.start.checked_add_days(days)
-        };
+        let date = if day < 0 { self.start.checked_sub_days(days) } else { self.start.checked_add_days(days) };
         date.unwrap_or(self.start)
     }
 

@@ -34,11 +34,8 @@ pub(crate) struct Plan {
     pub(crate) cents: i64,
 }
 
-pub(crate) const PLANS: [Plan; 3] = [
-    Plan { name: "team", cents: 2_900 },
-    Plan { name: "business", cents: 4_900 },
-    Plan { name: "enterprise", cents: 7_900 },
-];
+pub(crate) const PLANS: [Plan; 3] =
+    [Plan { name: "team", cents: 2_900 }, Plan { name: "business", cents: 4_900 }, Plan { name: "enterprise", cents: 7_900 }];
 
 /// How Stripe's customer can be led back to the CRM account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,14 +136,9 @@ impl Company {
         let calendar = Calendar::new(config.as_of, config.months);
         let joiners = (JOIN_RATE / 30.4 * f64::from(calendar.days) * config.accounts as f64).ceil() as usize;
         let csm_count = (config.accounts / 90).max(4);
-        let accounts: Vec<Account> = (0..config.accounts + joiners)
-            .into_par_iter()
-            .map(|index| account(config, csm_count, index))
-            .collect();
-        let lives: Vec<Life> = accounts
-            .par_iter()
-            .map(|account| life::live(config.seed, &calendar, account))
-            .collect();
+        let accounts: Vec<Account> =
+            (0..config.accounts + joiners).into_par_iter().map(|index| account(config, csm_count, index)).collect();
+        let lives: Vec<Life> = accounts.par_iter().map(|account| life::live(config.seed, &calendar, account)).collect();
         let usage_scale = usage_scale(config, &calendar, &lives);
         let csms = (0..csm_count)
             .map(|i| {
@@ -181,14 +173,8 @@ impl Company {
 /// that a company simulated for longer has the same past.
 fn usage_scale(config: &Config, calendar: &Calendar, lives: &[Life]) -> f64 {
     let weeks = ((calendar.days + 6) / 7).clamp(1, 12);
-    let raw: f64 = (0..weeks)
-        .map(|week| lives.iter().map(|life| life.week(week).map_or(0.0, |w| f64::from(w.usage))).sum::<f64>())
-        .sum();
-    if raw > 0.0 {
-        config.daily_events() as f64 * f64::from(weeks) / raw
-    } else {
-        0.0
-    }
+    let raw: f64 = (0..weeks).map(|week| lives.iter().map(|life| life.week(week).map_or(0.0, |w| f64::from(w.usage))).sum::<f64>()).sum();
+    if raw > 0.0 { config.daily_events() as f64 * f64::from(weeks) / raw } else { 0.0 }
 }
 
 fn account(config: &Config, csm_count: usize, index: usize) -> Account {
@@ -240,16 +226,8 @@ fn account(config: &Config, csm_count: usize, index: usize) -> Account {
             (StripeKey::FreeMail, 0.010),
             (StripeKey::OtherDomain, 0.005),
         ]),
-        zendesk_key: *rng.pick(&[
-            (ZendeskKey::ExternalId, 0.70),
-            (ZendeskKey::Domain, 0.28),
-            (ZendeskKey::NameOnly, 0.02),
-        ]),
-        mixpanel_key: *rng.pick(&[
-            (MixpanelKey::AccountId, 0.60),
-            (MixpanelKey::Domain, 0.38),
-            (MixpanelKey::OtherDomain, 0.02),
-        ]),
+        zendesk_key: *rng.pick(&[(ZendeskKey::ExternalId, 0.70), (ZendeskKey::Domain, 0.28), (ZendeskKey::NameOnly, 0.02)]),
+        mixpanel_key: *rng.pick(&[(MixpanelKey::AccountId, 0.60), (MixpanelKey::Domain, 0.38), (MixpanelKey::OtherDomain, 0.02)]),
     }
 }
 

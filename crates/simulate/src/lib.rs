@@ -7,10 +7,7 @@
 //! Every draw comes from a stream of random numbers named by what it is for (see [`rng`]), so the bytes depend on the
 //! [`Config`] alone: not on the number of threads, and the company's past doesn't change when it is simulated for longer.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod calendar;
 mod company;

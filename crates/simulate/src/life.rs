@@ -215,12 +215,7 @@ fn touches_of_week(rng: &mut Rng, life: &mut Life, account: &Account, day: i32, 
     };
     let seen_fall = fall(health).max(0.0);
     if rng.chance((planned * (0.9 * seen_fall).exp()).min(0.5)) {
-        let kind = *rng.pick(&[
-            (TouchKind::Call, 0.45),
-            (TouchKind::Email, 0.25),
-            (TouchKind::Qbr, 0.18),
-            (TouchKind::Training, 0.12),
-        ]);
+        let kind = *rng.pick(&[(TouchKind::Call, 0.45), (TouchKind::Email, 0.25), (TouchKind::Qbr, 0.18), (TouchKind::Training, 0.12)]);
         life.touches.push(Touch { day: day + rng.between(0, 5) as i32, kind });
     }
 }
@@ -247,15 +242,7 @@ fn fall(health: &[f64]) -> f64 {
     then - now
 }
 
-fn state(
-    life: &Life,
-    calendar: &Calendar,
-    account: &Account,
-    payer: &Payer,
-    day: i32,
-    health: &[f64],
-    seats: u32,
-) -> State {
+fn state(life: &Life, calendar: &Calendar, account: &Account, payer: &Payer, day: i32, health: &[f64], seats: u32) -> State {
     let recent = &health[health.len().saturating_sub(4)..];
     let action = life
         .touches
@@ -268,16 +255,11 @@ fn state(
     State {
         health: recent.iter().sum::<f64>() / recent.len().max(1) as f64,
         fall: fall(health),
-        urgent_tickets: life
-            .tickets
+        urgent_tickets: life.tickets.iter().rev().take_while(|t| t.day >= day - 28).filter(|t| t.urgent && t.day < day).count() as u32,
+        overdue: life
+            .invoices
             .iter()
-            .rev()
-            .take_while(|t| t.day >= day - 28)
-            .filter(|t| t.urgent && t.day < day)
-            .count() as u32,
-        overdue: life.invoices.iter().any(|i| {
-            i.day + DUE_DAYS < day && i.day > day - 90 && i.paid_after.is_none_or(|after| i.day + after >= day)
-        }),
+            .any(|i| i.day + DUE_DAYS < day && i.day > day - 90 && i.paid_after.is_none_or(|after| i.day + after >= day)),
         champion_left: life.champions_left.iter().any(|d| *d < day && *d >= day - 84),
         tenure_weeks: (day - account.since) / 7,
         seats,
@@ -319,11 +301,7 @@ impl Payer {
             let late = rng.chance(sigmoid(-3.0 - 0.7 * health));
             let never = late && rng.chance(0.08);
             let paid_after = if late { rng.between(16, 60) } else { rng.between(0, 14) };
-            life.invoices.push(Invoice {
-                day: self.next,
-                cents,
-                paid_after: (!never).then_some(paid_after as i32),
-            });
+            life.invoices.push(Invoice { day: self.next, cents, paid_after: (!never).then_some(paid_after as i32) });
             self.advance(calendar, account);
         }
     }

@@ -74,10 +74,7 @@ impl Lines {
 
     fn raw(&mut self, line: &str) -> Result<(), Error> {
         self.counts.lines += 1;
-        self.out
-            .write_all(line.as_bytes())
-            .and_then(|()| self.out.write_all(b"\n"))
-            .map_err(Error::io("write", &self.path))
+        self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n")).map_err(Error::io("write", &self.path))
     }
 
     /// Writes a record, and now and then a bad line made from it.
@@ -141,10 +138,7 @@ mod tests {
     #[test]
     fn a_wrong_value_takes_the_place_of_the_right_one() {
         let line = r#"{"id":"in_1","amount_due":1200,"paid":true}"#;
-        assert_eq!(
-            with_value(line, "amount_due", "\"n/a\"").unwrap(),
-            r#"{"id":"in_1","amount_due":"n/a","paid":true}"#
-        );
+        assert_eq!(with_value(line, "amount_due", "\"n/a\"").unwrap(), r#"{"id":"in_1","amount_due":"n/a","paid":true}"#);
         assert_eq!(with_value(line, "id", "7").unwrap(), r#"{"id":7,"amount_due":1200,"paid":true}"#);
         assert_eq!(with_value(line, "paid", "3").unwrap(), r#"{"id":"in_1","amount_due":1200,"paid":3}"#);
     }

@@ -131,12 +131,8 @@ mod tests {
     fn the_same_name_gives_the_same_stream_and_another_name_another() {
         let draw = |seed, purpose, a, b| Rng::new(seed, purpose, a, b).next_u64();
         assert_eq!(draw(1, Purpose::Usage, 2, 3), draw(1, Purpose::Usage, 2, 3));
-        let others = [
-            draw(2, Purpose::Usage, 2, 3),
-            draw(1, Purpose::Life, 2, 3),
-            draw(1, Purpose::Usage, 3, 2),
-            draw(1, Purpose::Usage, 2, 4),
-        ];
+        let others =
+            [draw(2, Purpose::Usage, 2, 3), draw(1, Purpose::Life, 2, 3), draw(1, Purpose::Usage, 3, 2), draw(1, Purpose::Usage, 2, 4)];
         assert!(others.iter().all(|o| *o != draw(1, Purpose::Usage, 2, 3)));
     }
 

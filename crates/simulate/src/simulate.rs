@@ -57,8 +57,7 @@ pub fn simulate(config: &Config) -> Result<Summary, Error> {
         output::folder(&config.out.join(stream.vendor))?;
     }
     // One file of a month each; the stream with the most work comes first, so that no thread ends alone with it.
-    let jobs: Vec<(usize, usize)> =
-        (0..streams.len()).flat_map(|s| (0..company.calendar.months.len()).map(move |m| (s, m))).collect();
+    let jobs: Vec<(usize, usize)> = (0..streams.len()).flat_map(|s| (0..company.calendar.months.len()).map(move |m| (s, m))).collect();
     let written: Vec<(usize, Counts)> = jobs
         .par_iter()
         .with_max_len(1)
@@ -68,11 +67,8 @@ pub fn simulate(config: &Config) -> Result<Summary, Error> {
     for (stream, count) in written {
         counts[stream] += count;
     }
-    let counts: Vec<StreamCount> = streams
-        .iter()
-        .zip(counts)
-        .map(|(stream, counts)| StreamCount { vendor: stream.vendor, stream: stream.name, counts })
-        .collect();
+    let counts: Vec<StreamCount> =
+        streams.iter().zip(counts).map(|(stream, counts)| StreamCount { vendor: stream.vendor, stream: stream.name, counts }).collect();
     truth::write(&company, config, &counts)
 }
 

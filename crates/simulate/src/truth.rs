@@ -129,17 +129,10 @@ fn accounts(company: &Company, path: &Path) -> Result<(), Error> {
     })
 }
 
-fn csv(
-    path: &Path,
-    header: &str,
-    rows: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
-) -> Result<(), Error> {
+fn csv(path: &Path, header: &str, rows: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let mut out = BufWriter::new(file);
-    writeln!(out, "{header}")
-        .and_then(|()| rows(&mut out))
-        .and_then(|()| out.flush())
-        .map_err(Error::io("write", path))
+    writeln!(out, "{header}").and_then(|()| rows(&mut out)).and_then(|()| out.flush()).map_err(Error::io("write", path))
 }
 
 fn json_file(path: &Path, value: &Value) -> Result<(), Error> {

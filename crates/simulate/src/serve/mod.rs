@@ -35,6 +35,10 @@ pub struct ServeConfig {
     pub token: Secret,
     /// Record ids whose changes are refused, with the error code.
     pub refuse: BTreeMap<String, String>,
+    /// Custom fields that Account has besides the starter's, with the most characters that their texts may have.
+    pub fields: BTreeMap<String, usize>,
+    /// Custom fields by which records can be upserted, besides the starter's.
+    pub external_ids: Vec<String>,
     /// Each so many-th request is answered with 503 before anything is done.
     pub unavailable_every: Option<u32>,
 }
@@ -43,7 +47,16 @@ impl ServeConfig {
     /// A fake over simulated records that refuses nothing, on any free port.
     #[must_use]
     pub fn new(data_dir: PathBuf, state_dir: PathBuf, token: Secret) -> Self {
-        Self { port: 0, data_dir, state_dir, token, refuse: BTreeMap::new(), unavailable_every: None }
+        Self {
+            port: 0,
+            data_dir,
+            state_dir,
+            token,
+            refuse: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            external_ids: Vec::new(),
+            unavailable_every: None,
+        }
     }
 }
 
@@ -85,6 +98,7 @@ pub async fn serve(config: ServeConfig) -> Result<Server, Error> {
         state: Mutex::new(state),
         token: config.token,
         refuse: config.refuse,
+        schema: fields::Schema::new(&config.fields, &config.external_ids),
         unavailable_every: config.unavailable_every,
     });
     let listen = |source| Error::Listen { port: config.port, source };

@@ -12,7 +12,7 @@ use axum::routing::{get, patch, post};
 use cscopilot_diag::Secret;
 use serde_json::{Value, json};
 
-use super::fields::{self, EXTERNAL_IDS, FIELDS, Kind, Refusal};
+use super::fields::{Kind, Refusal, Schema};
 use super::soql;
 use super::state::{Record, State};
 
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) token: Secret,
     pub(super) refuse: BTreeMap<String, String>,
+    pub(super) schema: Schema,
     pub(super) unavailable_every: Option<u32>,
 }
 
@@ -130,13 +131,13 @@ fn records(body: &Value) -> Result<(Vec<Record>, bool), Failure> {
 }
 
 /// The fields of a record that are to be written, checked.
-fn changes(record: &Record, leave_out: &str) -> Result<Record, Refusal> {
+fn changes(schema: &Schema, record: &Record, leave_out: &str) -> Result<Record, Refusal> {
     let object = record.get("attributes").and_then(|a| a.get("type")).and_then(Value::as_str);
     if object != Some("Account") {
         return Err(Refusal::new("INVALID_TYPE", format!("sObject type '{}' is not supported.", object.unwrap_or("")), &[]));
     }
     let written = record.iter().filter(|(name, _)| !["attributes", "id"].contains(&name.as_str()) && name.as_str() != leave_out);
-    written.map(|(name, value)| Ok((fields::check(name, value)?.to_string(), value.clone()))).collect()
+    written.map(|(name, value)| Ok((schema.check(name, value)?.to_string(), value.clone()))).collect()
 }
 
 /// What is to be done with one row: the id, the fields, and whether it is a new record.
@@ -198,7 +199,7 @@ async fn update(Extension(shared): App, uri: Uri, headers: HeaderMap, body: Byte
             let id = record.get("id").or_else(|| record.get("Id")).and_then(Value::as_str);
             let id = id.ok_or_else(|| Refusal::new("MISSING_ARGUMENT", "Id not specified in an update call", &["Id"]))?;
             let full = writable(&shared, state, id)?;
-            Ok((full, changes(record, "Id")?, false))
+            Ok((full, changes(&shared.schema, record, "Id")?, false))
         });
         let rows = rows.collect();
         apply(state, rows, all_or_none, false)
@@ -219,8 +220,11 @@ async fn upsert(
     let call = Call { method: Method::PATCH, uri: &uri, headers: &headers, body: body.clone() };
     answer(&shared, &call, |state| {
         only_accounts(&object)?;
-        let field = EXTERNAL_IDS.into_iter().find(|known| known.eq_ignore_ascii_case(&field)).ok_or_else(|| {
-            bad("INVALID_FIELD", format!("Field name provided, {field} does not match an External ID, Salesforce Id, or indexed field for Account"))
+        let field = shared.schema.external_id(&field).ok_or_else(|| {
+            bad(
+                "INVALID_FIELD",
+                format!("Field name provided, {field} does not match an External ID, Salesforce Id, or indexed field for Account"),
+            )
         })?;
         let (records, all_or_none) = records(&body)?;
         let (mut rows, mut new) = (Vec::new(), 0);
@@ -237,7 +241,7 @@ fn upsert_row(shared: &Shared, state: &State, record: &Record, field: &str, new:
     let Some(key) = record.get(field).and_then(Value::as_str).filter(|key| !key.is_empty()) else {
         return Err(Refusal::new("MISSING_ARGUMENT", format!("{field} not specified"), &[field]));
     };
-    let mut fields = changes(record, field)?;
+    let mut fields = changes(&shared.schema, record, field)?;
     match state.find(field, key).as_slice() {
         [] => {
             refused(shared, key)?;
@@ -261,21 +265,20 @@ fn only_accounts(object: &str) -> Result<(), Failure> {
 }
 
 /// Only these fields of a record, and what Salesforce always adds.
-fn shown(record: &Record, names: &[String]) -> Answer {
+fn shown(schema: &Schema, record: &Record, names: &[String]) -> Answer {
     let mut shown = Record::new();
     let id = record.get("Id").and_then(Value::as_str).unwrap_or("");
     let url = format!("/services/data/v61.0/sobjects/Account/{id}");
     shown.insert("attributes".to_string(), json!({"type": "Account", "url": url}));
     for name in names {
-        let (name, _) = fields::find(name)
-            .ok_or_else(|| bad("INVALID_FIELD", format!("No such column '{name}' on entity 'Account'")))?;
+        let (name, _) = schema.find(name).ok_or_else(|| bad("INVALID_FIELD", format!("No such column '{name}' on entity 'Account'")))?;
         shown.insert(name.to_string(), record.get(name).cloned().unwrap_or(Value::Null));
     }
     Ok(Value::Object(shown))
 }
 
-fn read_ids(state: &State, ids: &[String], names: &[String]) -> Answer {
-    let found = ids.iter().map(|id| state.get(id.trim()).map_or(Ok(Value::Null), |record| shown(&record, names)));
+fn read_ids(schema: &Schema, state: &State, ids: &[String], names: &[String]) -> Answer {
+    let found = ids.iter().map(|id| state.get(id.trim()).map_or(Ok(Value::Null), |record| shown(schema, &record, names)));
     Ok(Value::Array(found.collect::<Result<_, _>>()?))
 }
 
@@ -292,7 +295,7 @@ async fn read(
         let list = |name: &str| -> Vec<String> {
             parameters.get(name).map(|v| v.split(',').map(|s| s.trim().to_string()).collect()).unwrap_or_default()
         };
-        read_ids(state, &list("ids"), &list("fields"))
+        read_ids(&shared.schema, state, &list("ids"), &list("fields"))
     })
 }
 
@@ -318,7 +321,7 @@ async fn read_many(
         if ids.len() > 2_000 {
             return Err(bad("EXCEEDED_ID_LIMIT", "cannot retrieve more than 2000 records in one call"));
         }
-        read_ids(state, &ids, &list("fields"))
+        read_ids(&shared.schema, state, &ids, &list("fields"))
     })
 }
 
@@ -326,23 +329,24 @@ async fn describe(Extension(shared): App, Path((_, object)): Path<(String, Strin
     let call = Call { method: Method::GET, uri: &uri, headers: &headers, body: Value::Null };
     answer(&shared, &call, |_| {
         only_accounts(&object)?;
-        let described = FIELDS.map(|(name, kind)| {
+        let described = shared.schema.all().map(|(name, kind, external)| {
             let (kind_name, length) = match kind {
-                Kind::Text(length) => ("string", length),
+                Kind::Text(length) | Kind::Any(length) => ("string", length),
                 Kind::Number => ("double", 0),
                 Kind::Boolean => ("boolean", 0),
                 Kind::Date => ("date", 0),
                 Kind::ReadOnly => ("string", 0),
             };
             json!({"name": name, "type": kind_name, "length": length, "nillable": name != "Name",
-                   "updateable": kind != Kind::ReadOnly, "externalId": EXTERNAL_IDS.contains(&name)})
+                   "updateable": kind != Kind::ReadOnly, "externalId": external})
         });
+        let described: Vec<Value> = described.collect();
         Ok(json!({"name": "Account", "updateable": true, "fields": described}))
     })
 }
 
 /// One page of a query's result.
-fn page(state: &State, text: &str, offset: usize, headers: &HeaderMap, version: &str) -> Answer {
+fn page(schema: &Schema, state: &State, text: &str, offset: usize, headers: &HeaderMap, version: &str) -> Answer {
     let query = soql::parse(text).map_err(|message| bad("MALFORMED_QUERY", message))?;
     only_accounts(&query.object)?;
     let options = headers.get("Sforce-Query-Options").and_then(|h| h.to_str().ok());
@@ -351,8 +355,8 @@ fn page(state: &State, text: &str, offset: usize, headers: &HeaderMap, version: 
     let mut found: Vec<Record> = match &query.filter {
         Some((field, ids)) if field.eq_ignore_ascii_case("Id") => ids.iter().filter_map(|id| state.get(id)).collect(),
         Some((field, values)) => {
-            let (field, _) = fields::find(field)
-                .ok_or_else(|| bad("INVALID_FIELD", format!("No such column '{field}' on entity 'Account'")))?;
+            let (field, _) =
+                schema.find(field).ok_or_else(|| bad("INVALID_FIELD", format!("No such column '{field}' on entity 'Account'")))?;
             let fits = |r: &Record| r.get(field).and_then(Value::as_str).is_some_and(|v| values.iter().any(|w| w == v));
             state.ids().filter_map(|id| state.get(id)).filter(fits).collect()
         }
@@ -361,7 +365,7 @@ fn page(state: &State, text: &str, offset: usize, headers: &HeaderMap, version: 
     found.truncate(query.limit.unwrap_or(usize::MAX));
     let total = found.len();
     let end = (offset + size).min(total);
-    let records = found.iter().take(end).skip(offset).map(|r| shown(r, &query.fields)).collect::<Result<Vec<_>, _>>()?;
+    let records = found.iter().take(end).skip(offset).map(|r| shown(schema, r, &query.fields)).collect::<Result<Vec<_>, _>>()?;
     let mut answer = json!({"totalSize": total, "done": end == total, "records": records});
     if end < total {
         let query: String = text.bytes().map(|b| format!("{b:02x}")).collect();
@@ -380,28 +384,22 @@ async fn query(
     let call = Call { method: Method::GET, uri: &uri, headers: &headers, body: Value::Null };
     answer(&shared, &call, |state| {
         let text = parameters.get("q").ok_or_else(|| bad("MALFORMED_QUERY", "q is missing"))?;
-        page(state, text, 0, &headers, &version)
+        page(&shared.schema, state, text, 0, &headers, &version)
     })
 }
 
-async fn query_more(
-    Extension(shared): App,
-    Path((version, locator)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
+async fn query_more(Extension(shared): App, Path((version, locator)): Path<(String, String)>, uri: Uri, headers: HeaderMap) -> Response {
     let call = Call { method: Method::GET, uri: &uri, headers: &headers, body: Value::Null };
     answer(&shared, &call, |state| {
         let (text, offset) = cursor(&locator).ok_or_else(|| bad("INVALID_QUERY_LOCATOR", "invalid query locator"))?;
-        page(state, &text, offset, &headers, &version)
+        page(&shared.schema, state, &text, offset, &headers, &version)
     })
 }
 
 /// The query and the offset that a locator stands for.
 fn cursor(locator: &str) -> Option<(String, usize)> {
     let (hex, offset) = locator.rsplit_once('-')?;
-    let bytes: Option<Vec<u8>> =
-        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect();
+    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect();
     Some((String::from_utf8(bytes?).ok()?, offset.parse().ok()?))
 }
 

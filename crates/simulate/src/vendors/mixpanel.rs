@@ -14,8 +14,7 @@ use crate::names;
 use crate::output::{Lines, Spoil};
 use crate::rng::{Purpose, Rng};
 
-pub(crate) const SPOIL: Spoil =
-    Spoil { malformed: 4e-5, wrong_type: 4e-5, duplicated: 5e-3, wrong: ("time", "\"yesterday\"") };
+pub(crate) const SPOIL: Spoil = Spoil { malformed: 4e-5, wrong_type: 4e-5, duplicated: 5e-3, wrong: ("time", "\"yesterday\"") };
 
 /// Share of the events that arrive 1 to 4 days late.
 const LATE: f64 = 0.004;
@@ -23,8 +22,7 @@ const MAX_LATE_DAYS: i32 = 4;
 
 /// Simple things that everyone does, and what only those do who have made the product their own.
 const SIMPLE: [(&str, f64); 4] = [("login", 0.42), ("report_viewed", 0.38), ("export", 0.12), ("search", 0.08)];
-const ADVANCED: [(&str, f64); 4] =
-    [("automation_run", 0.40), ("api_call", 0.28), ("dashboard_edited", 0.24), ("invite_sent", 0.08)];
+const ADVANCED: [(&str, f64); 4] = [("automation_run", 0.40), ("api_call", 0.28), ("dashboard_edited", 0.24), ("invite_sent", 0.08)];
 
 /// Number that strangers' random streams begin at.
 const STRANGERS: u64 = 1 << 40;

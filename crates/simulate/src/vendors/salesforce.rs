@@ -26,12 +26,7 @@ fn detail(company: &Company, account: &Account, of: u64) -> Rng {
 
 fn account_changes(company: &Company, account: &Account, life: &Life) -> Vec<AccountChange> {
     let mut rng = detail(company, account, 1);
-    let mut change = AccountChange {
-        day: account.since - 45,
-        kind: "Prospect",
-        owner: account.csm,
-        employees: account.employees,
-    };
+    let mut change = AccountChange { day: account.since - 45, kind: "Prospect", owner: account.csm, employees: account.employees };
     let mut changes = Vec::with_capacity(4);
     let mut then = |change: &AccountChange| changes.push(AccountChange { ..*change });
     then(&change);
