@@ -103,6 +103,7 @@ fn describe(batch: &RecordBatch, by_id: &mut BTreeMap<String, Account>, with_fac
 enum FactColumn {
     Number(Floats),
     Date(Dates),
+    YesNo(Texts),
     Text(Texts),
 }
 
@@ -111,6 +112,7 @@ impl FactColumn {
         match self {
             Self::Number(column) => column.get(row).map(Fact::Number),
             Self::Date(column) => column.get(row).map(Fact::Date),
+            Self::YesNo(column) => column.get(row).map(|t| Fact::Text(if t == "true" { "yes" } else { "no" }.to_owned())),
             Self::Text(column) => column.get(row).map(|t| Fact::Text(crate::format::clip(t, 80))),
         }
     }
@@ -126,7 +128,8 @@ fn fact_columns(batch: &RecordBatch) -> Result<Vec<(Arc<str>, FactColumn)>, Erro
         let column = match field.data_type() {
             t if t.is_numeric() => FactColumn::Number(Floats::of(batch, name)?),
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => FactColumn::Date(Dates::of(batch, name)?),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean => FactColumn::Text(Texts::of(batch, name)?),
+            DataType::Boolean => FactColumn::YesNo(Texts::of(batch, name)?),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => FactColumn::Text(Texts::of(batch, name)?),
             _ => continue,
         };
         columns.push((Arc::from(name), column));

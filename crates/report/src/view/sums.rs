@@ -23,6 +23,8 @@ pub(super) struct Sums {
     pub(super) opportunities: usize,
     pub(super) expected: Cents,
     pub(super) renewals: usize,
+    /// Accounts whose renewal date is known at all.
+    dated: usize,
     pub(super) renewing_arr: Cents,
     pub(super) bad: usize,
     pub(super) bad_arr: Cents,
@@ -63,6 +65,7 @@ impl Sums {
             }
             sums.opportunities += account.opportunities.len();
             sums.expected += account.opportunities.iter().filter_map(|o| o.expected_arr).sum::<Cents>();
+            sums.dated += usize::from(account.renewal.is_some());
             if account.renewal.is_some_and(|r| r >= as_of && r <= as_of + Duration::days(RENEWAL_DAYS)) {
                 sums.renewals += 1;
                 sums.renewing_arr += arr;
@@ -114,8 +117,8 @@ impl Sums {
             severe => self.severe,
             opportunities => self.opportunities,
             expected => self.expected,
-            renewals => self.renewals,
-            renewing_arr => self.renewing_arr,
+            renewals => (self.dated > 0).then_some(self.renewals),
+            renewing_arr => (self.dated > 0).then_some(self.renewing_arr),
             bad => self.bad,
             bad_arr => self.bad_arr,
         }
