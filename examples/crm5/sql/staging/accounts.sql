@@ -6,7 +6,6 @@ checks:
   - not_null: [account_id, channel]
   - unique: [account_id]
   - accepted_values: {column: channel, values: [web, appstore1, appstore2]}
-  - expression: {name: founded_before_signup, sql: "founded_on IS NULL OR founded_on <= $as_of", severity: warn}
 ---*/
 WITH newest AS (
   SELECT
