@@ -230,7 +230,9 @@ async fn running_since(ctx: &StepContext) -> Result<BTreeMap<(String, String), N
         let columns = columns(&batch)?;
         let get = |name: &str, row: usize| columns.get(name).map_or(Cell::Null, |c| cell(c, row));
         for row in 0..batch.num_rows() {
-            if let (Cell::Text(account), Cell::Text(play), Some(day)) = (get("account_id", row), get("play", row), as_date(batch.column(2), row)?) {
+            if let (Cell::Text(account), Cell::Text(play), Some(day)) =
+                (get("account_id", row), get("play", row), as_date(batch.column(2), row)?)
+            {
                 since.insert((account, play), day);
             }
         }
@@ -248,7 +250,8 @@ fn to_batch(
     let play = |hit: &Hit| plays[hit.rule].item;
     let name = |hit: &Hit| plays[hit.rule].name.to_owned();
     let small = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    let since: Vec<NaiveDate> = chosen.iter().map(|(_, h)| running.get(&(h.account_id.clone(), name(h))).copied().unwrap_or(as_of)).collect();
+    let since: Vec<NaiveDate> =
+        chosen.iter().map(|(_, h)| running.get(&(h.account_id.clone(), name(h))).copied().unwrap_or(as_of)).collect();
     let due = chosen.iter().zip(&since).map(|((_, h), since)| {
         let due = since.checked_add_days(Days::new(u64::from(play(h).due_in_days.value)));
         days(due.unwrap_or(*since))

@@ -76,7 +76,9 @@ impl Coded for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::Lake(error) => error.help(),
-            Self::NoTable { table, .. } => Some(format!("run the step that makes `{table}` first; a SQL model belongs into sql/{}/{}.sql", table.schema, table.name)),
+            Self::NoTable { table, .. } => {
+                Some(format!("run the step that makes `{table}` first; a SQL model belongs into sql/{}/{}.sql", table.schema, table.name))
+            }
             Self::NoRows { .. } => Some("run the steps before this one for the same --as-of; nothing was changed".to_owned()),
             Self::Expression { .. } => Some("guard divisions with nullif(x, 0) and casts with try_cast; nothing was changed".to_owned()),
             Self::Columns { .. } => Some("mend the SQL model that makes the table, or drop a table that an older version wrote".to_owned()),

@@ -9,7 +9,7 @@ use crate::sql::{bracket, date};
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_lake::{Mode, TableName, Write, stream_of, stream_of_batches, stream_error};
+use cscopilot_lake::{Mode, TableName, Write, stream_error, stream_of, stream_of_batches};
 use cscopilot_spec::{OpportunityKind, Project};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ pub async fn run_opportunities(ctx: &StepContext) -> Result<Outcome> {
 
 fn query<'a>(named: &Named<'a, OpportunityKind>) -> Rule<'a> {
     let kind = named.item;
-    let mut query = Rule::new(named.name, named.path, Some(&kind.when)).with(PROPENSITY, &format!("CAST({} AS DOUBLE)", bracket(&kind.propensity)));
+    let mut query =
+        Rule::new(named.name, named.path, Some(&kind.when)).with(PROPENSITY, &format!("CAST({} AS DOUBLE)", bracket(&kind.propensity)));
     if let Some(arr) = &kind.expected_arr {
         query = query.with(EXPECTED_ARR, &arr.value);
     }
@@ -90,9 +91,15 @@ pub(crate) async fn write_night(ctx: &StepContext, table: &TableName, schema: &S
     let tonight = date(ctx.as_of);
     let stale = batch.num_rows() == 0
         && ctx.lake.table(table).await?.is_some()
-        && ctx.lake.query(&format!("SELECT 1 AS x FROM {table} WHERE as_of = {tonight} LIMIT 1"), &ctx.params).await?.iter().any(|b| b.num_rows() > 0);
+        && ctx
+            .lake
+            .query(&format!("SELECT 1 AS x FROM {table} WHERE as_of = {tonight} LIMIT 1"), &ctx.params)
+            .await?
+            .iter()
+            .any(|b| b.num_rows() > 0);
     let (mode, data) = if stale {
-        let others = ctx.lake.stream(&format!("SELECT * FROM {table} WHERE as_of <> {tonight} ORDER BY as_of, account_id"), &ctx.params).await?;
+        let others =
+            ctx.lake.stream(&format!("SELECT * FROM {table} WHERE as_of <> {tonight} ORDER BY as_of, account_id"), &ctx.params).await?;
         let target = schema.clone();
         let others = others.map(move |b| crate::rules::cells::conform(&b?, &target).map_err(stream_error));
         (Mode::Overwrite, stream_of(schema.clone(), others))

@@ -127,11 +127,8 @@ pub(crate) fn next_actions_schema() -> SchemaRef {
 /// The tables that this crate makes for a project, with their columns.
 #[must_use]
 pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
-    let mut all = BTreeMap::from([
-        (alerts(), alerts_schema()),
-        (opportunities(), opportunities_schema()),
-        (next_actions(), next_actions_schema()),
-    ]);
+    let mut all =
+        BTreeMap::from([(alerts(), alerts_schema()), (opportunities(), opportunities_schema()), (next_actions(), next_actions_schema())]);
     if !project.scorecards.is_empty() {
         all.insert(health_scores(), health_scores_schema());
         all.insert(health_measures(), health_measures_schema());

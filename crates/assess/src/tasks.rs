@@ -64,7 +64,8 @@ pub fn tasks(project: &Project) -> Vec<Task> {
 /// The project's parameters that texts name as `$name`, with their values.
 fn parameters(project: &Project, texts: &[Arc<str>]) -> Arc<str> {
     let named = |name: &str| texts.iter().any(|text| text.contains(&format!("${name}")));
-    let values: Vec<String> = project.params.iter().filter(|(name, _)| named(name)).map(|(name, value)| format!("{name}={value:?}")).collect();
+    let values: Vec<String> =
+        project.params.iter().filter(|(name, _)| named(name)).map(|(name, value)| format!("{name}={value:?}")).collect();
     Arc::from(values.join(";"))
 }
 
@@ -74,8 +75,8 @@ fn texts<T>(files: &std::collections::BTreeMap<String, Loaded<T>>) -> Vec<Arc<st
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::project;
     use crate::tasks;
+    use crate::testing::project;
 
     #[test]
     fn tasks_read_what_exists_and_never_their_own_tables() {

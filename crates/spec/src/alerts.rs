@@ -32,6 +32,10 @@ pub struct AlertRule {
     pub severity: Severity,
     /// SQL condition: true opens, false resolves, NULL (not known) leaves the alert as it is.
     pub when: At<String>,
+    /// SQL condition that an open alert waits for once `when` no longer holds, so that it doesn't flap around a
+    /// threshold: `when: health_score < 40` with `until: health_score >= 45`. Without it, `when` alone decides.
+    #[serde(default)]
+    pub until: Option<At<String>>,
     /// What happened, in a sentence with `{placeholders}`.
     pub message: At<Message>,
     /// What the alert rests on: names with SQL expressions, kept as JSON with the alert.

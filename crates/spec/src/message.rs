@@ -98,8 +98,8 @@ impl Message {
 fn placeholder(inner: &str) -> Result<MessagePiece, String> {
     let (name, format) = inner.split_once(':').map_or((inner, None), |(name, format)| (name, Some(format)));
     let name = name.trim();
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let plain =
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !plain {
         return Err(format!("`{{{inner}}}` doesn't name a column; calculate it under `evidence:` and use that name"));
     }

@@ -86,8 +86,12 @@ impl Component for Plays {
                 let message = format!("the play `{name}` has no condition, so every account would get it");
                 out.push(loaded.error("SPC461", &play.title, message).with_help("add `when:`, `alerts:` or `opportunities:`"));
             }
-            check_known(loaded, &play.alerts, "alert rule", &rules, out);
-            check_known(loaded, &play.opportunities, "kind of opportunity", &kinds, out);
+            if !project.is_broken("configs/alerts", None) {
+                check_known(loaded, &play.alerts, "alert rule", &rules, out);
+            }
+            if !project.is_broken("configs/opportunities", None) {
+                check_known(loaded, &play.opportunities, "kind of opportunity", &kinds, out);
+            }
             if play.priority.value == 0 {
                 out.push(loaded.error("SPC462", &play.priority, "priorities start at 1").with_help("1 comes first"));
             }
@@ -102,9 +106,7 @@ impl Component for Plays {
 fn check_known(loaded: &Loaded<Plays>, names: &[At<String>], what: &str, known: &[&str], out: &mut Diagnostics) {
     for name in names.iter().filter(|name| !known.contains(&name.value.as_str())) {
         out.push(
-            loaded
-                .error("SPC463", name, format!("there is no {what} `{name}`"))
-                .with_help_opt(suggest::help(name, known.iter().copied())),
+            loaded.error("SPC463", name, format!("there is no {what} `{name}`")).with_help_opt(suggest::help(name, known.iter().copied())),
         );
     }
 }

@@ -214,10 +214,7 @@ impl Scorecard {
             bands.insert(name.clone(), *bound);
         }
         let order = best_first(&bands).into_iter().map(|(name, bound)| (name.to_owned(), bound)).collect::<Vec<_>>();
-        order
-            .into_iter()
-            .filter_map(|(name, bound)| self.bands.get_key_value(&name).map(|(known, _)| (known.as_str(), bound)))
-            .collect()
+        order.into_iter().filter_map(|(name, bound)| self.bands.get_key_value(&name).map(|(known, _)| (known.as_str(), bound))).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod tests;
 use crate::error::Result;
 use crate::outputs::{alerts, alerts_schema};
 use crate::rules::{Cell, Hit, Row, Rule, evaluate, evidence_json, render};
+use crate::sql::bracket;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_lake::{Mode, SchemaPolicy, Write, stream_of_batches};
@@ -88,6 +89,11 @@ pub(crate) fn midnight(as_of: NaiveDate) -> DateTime<Utc> {
 fn query<'a>(named: &Named<'a, AlertRule>) -> Rule<'a> {
     let rule = named.item;
     let mut query = Rule::new(named.name, named.path, Some(&rule.when)).with(OWNER, &as_text(&rule.owner));
+    if let Some(until) = &rule.until {
+        // Between the two thresholds the condition counts as not known, which leaves the alert as it is.
+        let (when, until) = (bracket(&rule.when), bracket(until));
+        query.when = Some(format!("CASE WHEN {when} THEN TRUE WHEN {until} IS TRUE THEN FALSE END").into());
+    }
     for (name, expression) in &rule.evidence {
         query = query.with(name, expression);
     }
@@ -99,7 +105,7 @@ fn query<'a>(named: &Named<'a, AlertRule>) -> Rule<'a> {
 
 /// Keys and owners may be numbers in the data; in tables they are text.
 pub(crate) fn as_text(expression: &str) -> String {
-    format!("CAST({} AS VARCHAR)", crate::sql::bracket(expression))
+    format!("CAST({} AS VARCHAR)", bracket(expression))
 }
 
 fn firing(named: &Named<'_, AlertRule>, hit: &Hit) -> Firing {

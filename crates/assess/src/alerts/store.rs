@@ -37,8 +37,11 @@ fn read(batch: &RecordBatch, all: &mut Vec<Alert>) -> Result<()> {
     let (resolved_at, snoozed_until) = (times("resolved_at")?, times("snoozed_until")?);
     for row in 0..batch.num_rows() {
         let text = |column: &StringArray| column.value(row).to_owned();
-        let time = |column: &TimestampMicrosecondArray| (!column.is_null(row)).then(|| DateTime::<Utc>::from_timestamp_micros(column.value(row))).flatten();
-        let word = |column: &StringArray| State::parse(column.value(row)).ok_or_else(|| bad(format!("`{}` is not a state", column.value(row))));
+        let time = |column: &TimestampMicrosecondArray| {
+            (!column.is_null(row)).then(|| DateTime::<Utc>::from_timestamp_micros(column.value(row))).flatten()
+        };
+        let word =
+            |column: &StringArray| State::parse(column.value(row)).ok_or_else(|| bad(format!("`{}` is not a state", column.value(row))));
         let must = |column: &TimestampMicrosecondArray| time(column).ok_or_else(|| bad("a time is missing".to_owned()));
         all.push(Alert {
             alert_id: text(&alert_id),

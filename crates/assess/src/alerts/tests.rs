@@ -173,14 +173,24 @@ rules:
 
 async fn tables(ctx: &StepContext, scores: &str) {
     let as_of = ctx.as_of;
-    put(&ctx.lake, "marts.account_scores", &format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES {scores}) t(account_id, csm_id, health_score)")).await;
+    put(
+        &ctx.lake,
+        "marts.account_scores",
+        &format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES {scores}) t(account_id, csm_id, health_score)"),
+    )
+    .await;
     put(
         &ctx.lake,
         "marts.accounts",
         "SELECT *, CAST(a AS DECIMAL(18,2)) AS arr, DATE '2025-03-01' AS renewal_date FROM (VALUES ('A', 'pro', 1200.5), ('B', 'free', 50)) t(account_id, plan, a)",
     )
     .await;
-    put(&ctx.lake, "features.account_features", &format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES ('A', 0), ('B', 0)) t(account_id, logins)")).await;
+    put(
+        &ctx.lake,
+        "features.account_features",
+        &format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES ('A', 0), ('B', 0)) t(account_id, logins)"),
+    )
+    .await;
 }
 
 const SHOWN: &str = "SELECT account_id, rule, severity, state, CAST(opened_at AS DATE) AS opened, CAST(updated_at AS DATE) AS updated, \
@@ -250,4 +260,30 @@ async fn alerts_survive_a_table_that_a_person_changed() {
     tables(&second, "('A', 'c1', 30.0)").await;
     run_alerts(&second).await.unwrap();
     assert_eq!(show(&lake, "SELECT DISTINCT state FROM ops.alerts").await.lines().nth(3), Some("| acknowledged |"));
+}
+
+#[tokio::test]
+async fn an_alert_with_two_thresholds_does_not_flap() {
+    let rules = "
+version: 1
+rules:
+  low: {title: Low, severity: high, when: health_score < 40, until: health_score >= 50, message: 'Health {health_score}'}
+";
+    let project = project(&[("configs/alerts/risk.yaml", rules)]);
+    let lake = lake().await;
+    let mut states = vec![];
+    for (date, health) in [("01", "45.0"), ("02", "39.0"), ("03", "45.0"), ("04", "CAST(NULL AS DOUBLE)"), ("05", "50.0"), ("06", "45.0")] {
+        let ctx = night(&project, &lake, &format!("2025-01-{date}"));
+        tables(&ctx, &format!("('A', 'c1', {health})")).await;
+        run_alerts(&ctx).await.unwrap();
+        let open = show(&lake, "SELECT state FROM ops.alerts").await;
+        states.push(if open.contains("open") {
+            "open"
+        } else if open.contains("resolved") {
+            "resolved"
+        } else {
+            "none"
+        });
+    }
+    assert_eq!(states, ["none", "open", "open", "open", "resolved", "resolved"]);
 }

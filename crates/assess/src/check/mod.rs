@@ -93,7 +93,10 @@ fn check_scorecards(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>,
         if !out.has_errors()
             && let Err(error) = check_sql(&sql, schemas, params)
         {
-            out.push(Diagnostic::error("ASM021", format!("the scorecard's query can't be planned: {}", error.message)).at(Place::file(card.path.clone())));
+            out.push(
+                Diagnostic::error("ASM021", format!("the scorecard's query can't be planned: {}", error.message))
+                    .at(Place::file(card.path.clone())),
+            );
         }
     }
 }
@@ -104,8 +107,13 @@ fn check_rules(project: &Project, row: Row, params: &Params, out: &mut Diagnosti
         let mut expressions = Vec::new();
         for (name, rule) in &file.value.rules {
             expressions.push(condition(name, &rule.when));
+            expressions.extend(rule.until.iter().map(|at| Expression { name: format!("{name}: until"), at, wanted: Wanted::Condition }));
             expressions.push(Expression { name: format!("{name}: owner"), at: &rule.owner, wanted: Wanted::Value });
-            expressions.extend(rule.dedupe_key.iter().map(|at| Expression { name: format!("{name}: dedupe_key"), at, wanted: Wanted::Value }));
+            expressions.extend(rule.dedupe_key.iter().map(|at| Expression {
+                name: format!("{name}: dedupe_key"),
+                at,
+                wanted: Wanted::Value,
+            }));
             expressions.extend(evidence(name, &rule.evidence));
             check_placeholders(file, &[Some(&rule.title), Some(&rule.message)], Some(&rule.evidence), &[], row.schema(), out);
         }
@@ -116,7 +124,11 @@ fn check_rules(project: &Project, row: Row, params: &Params, out: &mut Diagnosti
         for (name, kind) in &file.value.kinds {
             expressions.push(condition(name, &kind.when));
             expressions.push(Expression { name: format!("{name}: propensity"), at: &kind.propensity, wanted: Wanted::Number });
-            expressions.extend(kind.expected_arr.iter().map(|at| Expression { name: format!("{name}: expected_arr"), at, wanted: Wanted::Number }));
+            expressions.extend(kind.expected_arr.iter().map(|at| Expression {
+                name: format!("{name}: expected_arr"),
+                at,
+                wanted: Wanted::Number,
+            }));
             expressions.extend(evidence(name, &kind.evidence));
             check_placeholders(file, &[Some(&kind.title), Some(&kind.message)], Some(&kind.evidence), &[], row.schema(), out);
         }
@@ -132,7 +144,9 @@ fn check_rules(project: &Project, row: Row, params: &Params, out: &mut Diagnosti
             expressions.extend(play.rank_by.iter().map(|at| Expression { name: format!("{name}: rank_by"), at, wanted: Wanted::Number }));
             let answered: Vec<&str> = ANSWERED
                 .into_iter()
-                .filter(|n| (n.starts_with("alert") && !play.alerts.is_empty()) || (n.starts_with("opportunity") && !play.opportunities.is_empty()))
+                .filter(|n| {
+                    (n.starts_with("alert") && !play.alerts.is_empty()) || (n.starts_with("opportunity") && !play.opportunities.is_empty())
+                })
                 .collect();
             let messages = [Some(&play.title), Some(&play.reason), play.expected_effect.as_ref()];
             check_placeholders(file, &messages, None, &answered, row.schema(), out);
@@ -167,7 +181,10 @@ fn check_expressions<T>(file: &Loaded<T>, all: &[Expression<'_>], schema: &Schem
                     // The expression begins on the second line of the query.
                     let line = error.line.saturating_sub(1);
                     let (message, help) = match error.message.contains("GROUP BY") {
-                        true => ("an aggregate has no place here".to_owned(), Some("an expression sees one row; aggregate in the SQL model and use its column".to_owned())),
+                        true => (
+                            "an aggregate has no place here".to_owned(),
+                            Some("an expression sees one row; aggregate in the SQL model and use its column".to_owned()),
+                        ),
                         false => (error.message, error.help),
                     };
                     out.push(at(file, expression, line, error.column, "ASM021", message).with_help_opt(help));
@@ -198,7 +215,8 @@ fn check_type<T>(file: &Loaded<T>, expression: &Expression<'_>, found: &DataType
         };
         out.push(at(file, expression, 0, 0, "ASM022", message).with_help(help));
     } else if found.is_integer() && expression.at.contains('/') {
-        let mut warning = at(file, expression, 0, 0, "ASM026", "both sides of the division are whole numbers, so the fraction is dropped".to_owned());
+        let mut warning =
+            at(file, expression, 0, 0, "ASM026", "both sides of the division are whole numbers, so the fraction is dropped".to_owned());
         warning.severity = cscopilot_diag::Severity::Warning;
         out.push(warning.with_help("write `1.0 * x / y` for the exact ratio"));
     }
@@ -218,7 +236,9 @@ fn volatile(expression: &str) -> Option<&'static str> {
     const VOLATILE: [&str; 7] = ["now", "random", "uuid", "current_date", "current_time", "current_timestamp", "today"];
     let lower = expression.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
-    words.find_map(|word| VOLATILE.into_iter().find(|v| *v == word)).filter(|v| v.starts_with("current_") || lower.contains(&format!("{v}(")))
+    words
+        .find_map(|word| VOLATILE.into_iter().find(|v| *v == word))
+        .filter(|v| v.starts_with("current_") || lower.contains(&format!("{v}(")))
 }
 
 fn check_placeholders<T>(
@@ -242,7 +262,8 @@ fn check_placeholders<T>(
                     out.push(file.error("ASM023", *message, text).with_help("take one element of it under `evidence:` and use that name"));
                 }
                 None => {
-                    let known = row.fields().iter().map(|f| f.name().as_str()).chain(evidence.iter().flat_map(|e| e.keys().map(String::as_str)));
+                    let known =
+                        row.fields().iter().map(|f| f.name().as_str()).chain(evidence.iter().flat_map(|e| e.keys().map(String::as_str)));
                     let error = file.error("ASM023", *message, format!("`{{{name}}}` names neither a column nor evidence"));
                     let help = suggest::help(name, known.chain(answered.iter().copied()));
                     out.push(error.with_help_opt(help));

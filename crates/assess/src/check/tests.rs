@@ -14,9 +14,17 @@ fn schemas() -> BTreeMap<TableName, SchemaRef> {
     BTreeMap::from([
         (
             "features.account_features".parse().unwrap(),
-            schema(&[("account_id", DataType::Utf8), ("as_of", DataType::Date32), ("logins", DataType::Int64), ("segment", DataType::Utf8)]),
+            schema(&[
+                ("account_id", DataType::Utf8),
+                ("as_of", DataType::Date32),
+                ("logins", DataType::Int64),
+                ("segment", DataType::Utf8),
+            ]),
         ),
-        ("marts.accounts".parse().unwrap(), schema(&[("account_id", DataType::Utf8), ("arr", DataType::Decimal128(18, 2)), ("renewal_date", DataType::Date32)])),
+        (
+            "marts.accounts".parse().unwrap(),
+            schema(&[("account_id", DataType::Utf8), ("arr", DataType::Decimal128(18, 2)), ("renewal_date", DataType::Date32)]),
+        ),
         (
             "marts.account_scores".parse().unwrap(),
             schema(&[
@@ -87,11 +95,23 @@ fn expressions_are_checked_at_their_place_in_the_file() {
     insta::assert_snapshot!("measure_division", found(&CARD.replace("1.0 * logins / 7", "logins / 7"), ALERTS, OFFERS, PLAYS));
     insta::assert_snapshot!("measure_type", found(&CARD.replace("1.0 * logins / 7", "segment"), ALERTS, OFFERS, PLAYS));
     insta::assert_snapshot!("measure_aggregate", found(&CARD.replace("1.0 * logins / 7", "sum(logins)"), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_clock", found(&CARD.replace("1.0 * logins / 7", "\"logins / date_part('day', now())\""), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("measure_as_of", found(&CARD.replace("1.0 * logins / 7", "\"date_part('day', $as_of)\""), ALERTS, OFFERS, PLAYS));
-    insta::assert_snapshot!("condition_type", found(CARD, &ALERTS.replace("health_score < 40 and days_to_renewal < 90", "health_score"), OFFERS, PLAYS));
+    insta::assert_snapshot!(
+        "measure_clock",
+        found(&CARD.replace("1.0 * logins / 7", "\"logins / date_part('day', now())\""), ALERTS, OFFERS, PLAYS)
+    );
+    insta::assert_snapshot!(
+        "measure_as_of",
+        found(&CARD.replace("1.0 * logins / 7", "\"date_part('day', $as_of)\""), ALERTS, OFFERS, PLAYS)
+    );
+    insta::assert_snapshot!(
+        "condition_type",
+        found(CARD, &ALERTS.replace("health_score < 40 and days_to_renewal < 90", "health_score"), OFFERS, PLAYS)
+    );
     insta::assert_snapshot!("condition_column", found(CARD, &ALERTS.replace("days_to_renewal < 90", "days_to_renewl < 90"), OFFERS, PLAYS));
-    insta::assert_snapshot!("condition_syntax", found(CARD, &ALERTS.replace("health_score < 40 and", "health_score < 40 und"), OFFERS, PLAYS));
+    insta::assert_snapshot!(
+        "condition_syntax",
+        found(CARD, &ALERTS.replace("health_score < 40 and", "health_score < 40 und"), OFFERS, PLAYS)
+    );
     insta::assert_snapshot!("placeholder", found(CARD, &ALERTS.replace("{share}", "{sher}"), OFFERS, PLAYS));
     insta::assert_snapshot!("placeholder_list", found(CARD, &ALERTS.replace("{share}", "{top_reasons}"), OFFERS, PLAYS));
     insta::assert_snapshot!("two_expressions", found(CARD, ALERTS, &OFFERS.replace("arr * 0.2", "'arr, 2'"), PLAYS));
@@ -103,7 +123,10 @@ fn missing_tables_and_columns_are_named() {
     let mut without = schemas();
     without.remove(&"marts.account_scores".parse().unwrap());
     insta::assert_snapshot!("no_scores", errors(&all(CARD, ALERTS, OFFERS, PLAYS), &without));
-    insta::assert_snapshot!("no_features", errors(&all(&CARD.replace("account_features", "acount_features"), ALERTS, OFFERS, PLAYS), &schemas()));
+    insta::assert_snapshot!(
+        "no_features",
+        errors(&all(&CARD.replace("account_features", "acount_features"), ALERTS, OFFERS, PLAYS), &schemas())
+    );
     let mut bare = schemas();
     let scores: TableName = "marts.account_scores".parse().unwrap();
     let fields: Vec<Field> = bare[&scores].fields().iter().filter(|f| f.name() != "csm_id").map(|f| f.as_ref().clone()).collect();

@@ -46,7 +46,9 @@ async fn health(rows: &str) -> (Lake, String) {
     let lake = lake().await;
     features(&lake, rows).await;
     run_health(&night(&project, &lake, "2025-01-31")).await.unwrap();
-    let scores = show(&lake, "SELECT health_score, health_band, health_coverage_pct, tenure_band FROM marts.health_scores ORDER BY account_id").await;
+    let scores =
+        show(&lake, "SELECT health_score, health_band, health_coverage_pct, tenure_band FROM marts.health_scores ORDER BY account_id")
+            .await;
     (lake, scores)
 }
 
@@ -227,18 +229,21 @@ async fn the_query_agrees_with_a_plain_calculation_on_every_combination_of_edges
             (!column.is_null(row)).then(|| column.value(row).to_owned())
         };
         for row in 0..batch.num_rows() {
-            let facts = reference::Row {
-                segment: text(0, row),
-                tenure: number(1, row),
-                values: [number(2, row), number(3, row), number(4, row)],
-            };
+            let facts =
+                reference::Row { segment: text(0, row), tenure: number(1, row), values: [number(2, row), number(3, row), number(4, row)] };
             let (score, coverage, band) = reference::health(&facts);
             let found = (number(5, row), number(6, row).unwrap(), text(7, row).unwrap());
             let near = match (score, found.0) {
                 (Some(a), Some(b)) => (a - b).abs() < 1e-9,
                 (a, b) => a == b,
             };
-            assert!(near && (coverage, band) == (found.1, found.2.as_str()), "{:?} {:?} {:?}: {score:?} {coverage} {band}, found {found:?}", facts.segment, facts.tenure, facts.values);
+            assert!(
+                near && (coverage, band) == (found.1, found.2.as_str()),
+                "{:?} {:?} {:?}: {score:?} {coverage} {band}, found {found:?}",
+                facts.segment,
+                facts.tenure,
+                facts.values
+            );
             rows += 1;
         }
     }

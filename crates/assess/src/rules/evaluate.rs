@@ -6,6 +6,7 @@ use crate::sql::{bracket, ident};
 use cscopilot_lake::{Lake, Params};
 use cscopilot_spec::Message;
 use futures::StreamExt;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -17,7 +18,7 @@ pub struct Rule<'a> {
     /// The file it stands in.
     pub path: &'a str,
     /// SQL condition; none means always.
-    pub when: Option<&'a str>,
+    pub when: Option<Cow<'a, str>>,
     /// Wanted values: names and SQL expressions.
     pub values: BTreeMap<String, String>,
     /// Wanted values that are also needed where the condition is not known.
@@ -28,7 +29,7 @@ impl<'a> Rule<'a> {
     /// A rule without wanted values.
     #[must_use]
     pub fn new(name: &'a str, path: &'a str, when: Option<&'a str>) -> Self {
-        Self { name, path, when, values: BTreeMap::new(), keys: BTreeMap::new() }
+        Self { name, path, when: when.map(Cow::Borrowed), values: BTreeMap::new(), keys: BTreeMap::new() }
     }
 
     /// Wants what a message's placeholders name: evidence, else a column of the row.
@@ -115,7 +116,7 @@ fn query(row: &str, rules: &[Rule<'_>]) -> String {
     let mut values = String::new();
     let mut wanted = Vec::new();
     for (i, rule) in rules.iter().enumerate() {
-        let when = rule.when.map_or_else(|| "TRUE".to_owned(), bracket);
+        let when = rule.when.as_deref().map_or_else(|| "TRUE".to_owned(), bracket);
         let _infallible = write!(conditions, ",\n CAST({when} AS BOOLEAN) AS __w{i}");
         let _infallible = write!(values, ",\n __w{i}");
         for (n, expression) in rule.keys.values().enumerate() {

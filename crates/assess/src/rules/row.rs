@@ -7,8 +7,8 @@ use crate::rules::cells::as_date;
 use crate::sql::{date, ident};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{Days, NaiveDate};
-use cscopilot_lake::step::StepContext;
 use cscopilot_lake::TableName;
+use cscopilot_lake::step::StepContext;
 use cscopilot_spec::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,7 +56,9 @@ impl Row {
     /// # Errors
     /// Where `marts.account_scores` lacks its key columns or they have other types.
     pub fn new(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> Result<Self> {
-        let scores = schemas.get(&account_scores()).ok_or(Error::NoTable { table: account_scores(), needed_by: "alerts, opportunities and plays read" })?;
+        let scores = schemas
+            .get(&account_scores())
+            .ok_or(Error::NoTable { table: account_scores(), needed_by: "alerts, opportunities and plays read" })?;
         for (key, expected) in [("account_id", "text"), ("as_of", "a date")] {
             let problem = match scores.column_with_name(key).map(|(_, f)| f.data_type()) {
                 None => Some(format!("there is no column `{key}`")),
@@ -77,7 +79,9 @@ impl Row {
             row.joins.push(format!("LEFT JOIN {} a ON a.account_id = s.account_id", accounts()));
         }
         let features = features(project);
-        if let Some(schema) = schemas.get(&features).filter(|s| s.column_with_name("account_id").is_some() && s.column_with_name("as_of").is_some()) {
+        if let Some(schema) =
+            schemas.get(&features).filter(|s| s.column_with_name("account_id").is_some() && s.column_with_name("as_of").is_some())
+        {
             row.take("f", schema, &mut fields, &mut seen);
             // The condition on the date stands in a subquery, so that only that partition is read.
             row.joins.push(format!("LEFT JOIN (SELECT * FROM {features} WHERE as_of = {{as_of}}) f ON f.account_id = s.account_id"));
@@ -155,12 +159,7 @@ impl Row {
     pub fn sql(&self, as_of: NaiveDate, before: Option<NaiveDate>) -> String {
         let before = before.map_or_else(|| "CAST(NULL AS DATE)".to_owned(), date);
         let joins = self.joins.join("\n").replace("{as_of}", &date(as_of)).replace("{before}", &before);
-        format!(
-            "SELECT {}\nFROM (SELECT * FROM {} WHERE as_of = {}) s\n{joins}",
-            self.select.join(", "),
-            account_scores(),
-            date(as_of)
-        )
+        format!("SELECT {}\nFROM (SELECT * FROM {} WHERE as_of = {}) s\n{joins}", self.select.join(", "), account_scores(), date(as_of))
     }
 
     /// The row over what is in the lake now, and the date of its earlier health scores: what [`Row::sql`] needs.

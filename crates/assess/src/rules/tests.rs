@@ -55,7 +55,8 @@ async fn tables(ctx: &StepContext, rows: &str) {
     put(&ctx.lake, "marts.account_scores", &sql).await;
     let accounts = "SELECT account_id, plan, CAST(a AS DECIMAL(18,2)) AS arr FROM (VALUES ('A', 'pro', 1000), ('B', 'free', 50), ('C', 'free', 9)) t(account_id, plan, a)";
     put(&ctx.lake, "marts.accounts", accounts).await;
-    let features = format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES ('A', 95, 100), ('B', 0, 0), ('C', 9, 10)) t(account_id, used, seats)");
+    let features =
+        format!("SELECT *, DATE '{as_of}' AS as_of FROM (VALUES ('A', 95, 100), ('B', 0, 0), ('C', 9, 10)) t(account_id, used, seats)");
     put(&ctx.lake, "features.account_features", &features).await;
 }
 
@@ -73,7 +74,9 @@ fn files() -> [(&'static str, &'static str); 3] {
 
 async fn all(lake: &Lake) -> String {
     let mut text = String::new();
-    for (table, order) in [("ops.alerts", "alert_id"), ("marts.opportunities", "as_of, account_id, kind"), ("marts.next_actions", "as_of, account_id, rank")] {
+    for (table, order) in
+        [("ops.alerts", "alert_id"), ("marts.opportunities", "as_of, account_id, kind"), ("marts.next_actions", "as_of, account_id, rank")]
+    {
         text.push_str(&show(lake, &format!("SELECT * FROM {table} ORDER BY {order}")).await);
         text.push('\n');
     }
@@ -134,7 +137,9 @@ async fn a_repeated_night_without_opportunities_removes_them() {
 
 #[tokio::test]
 async fn the_row_knows_the_health_of_four_weeks_ago() {
-    let falling = format!("{ALERTS}  falling: {{title: Falling, severity: low, when: health_score < health_score_28d_ago, message: 'was {{health_score_28d_ago:int}}'}}\n");
+    let falling = format!(
+        "{ALERTS}  falling: {{title: Falling, severity: low, when: health_score < health_score_28d_ago, message: 'was {{health_score_28d_ago:int}}'}}\n"
+    );
     let project = project(&[("configs/scorecards/h.yaml", SCORECARD), ("configs/alerts/a.yaml", &falling)]);
     let lake = lake().await;
     let ctx = night(&project, &lake, "2025-02-01");

@@ -38,7 +38,9 @@ impl Component for Scorecard {
                 check_selection(loaded, &entry.segments, &entry.tenures, out);
                 if entry.segments.is_empty() && entry.tenures.is_empty() {
                     let message = format!("an override of `{name}` names neither segments nor tenures, so it would always apply");
-                    out.push(loaded.error("SPC408", &entry.score, message).with_help("add `segments:` or `tenures:`, or change `score:` itself"));
+                    out.push(
+                        loaded.error("SPC408", &entry.score, message).with_help("add `segments:` or `tenures:`, or change `score:` itself"),
+                    );
                 }
                 check_scoring(loaded, name, measure.better, &entry.score, out);
             }
@@ -59,7 +61,9 @@ fn one_default(loaded: &Loaded<Scorecard>, project: &Project, out: &mut Diagnost
             _ => format!("several scorecards say that they are the default: {}", defaults.join(", ")),
         };
         out.push(
-            Diagnostic::error("SPC401", message).at(Place::file(loaded.path.clone())).with_help("put `default: true` into exactly one of them"),
+            Diagnostic::error("SPC401", message)
+                .at(Place::file(loaded.path.clone()))
+                .with_help("put `default: true` into exactly one of them"),
         );
     }
 }
@@ -130,7 +134,11 @@ fn check_band_override(loaded: &Loaded<Scorecard>, entry: &BandOverride, in_orde
     let card = &loaded.value;
     if entry.segments.is_empty() && entry.tenures.is_empty() {
         let message = "an override of bands names neither segments nor tenures, so it would always apply";
-        out.push(loaded.error("SPC408", &first_place(&entry.bands), message).with_help("add `segments:` or `tenures:`, or change `bands:` itself"));
+        out.push(
+            loaded
+                .error("SPC408", &first_place(&entry.bands), message)
+                .with_help("add `segments:` or `tenures:`, or change `bands:` itself"),
+        );
     }
     for (name, bound) in &entry.bands {
         if !card.bands.contains_key(name) {
@@ -222,7 +230,10 @@ fn check_scoring(loaded: &Loaded<Scorecard>, name: &str, better: Better, score: 
                     "the best band comes first; with `better: lower` that is the lowest limit",
                 );
             } else if !scores.iter().all(|s| in_range(*s)) || scores.windows(2).any(|s| s[0] < s[1]) {
-                refuse(format!("the scores of `{name}` don't fall from step to step within 100 and 0"), "a better band has the higher score");
+                refuse(
+                    format!("the scores of `{name}` don't fall from step to step within 100 and 0"),
+                    "a better band has the higher score",
+                );
             }
         }
     }

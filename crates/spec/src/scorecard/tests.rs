@@ -57,7 +57,10 @@ fn a_good_scorecard_is_read_in_the_order_of_the_file() {
 fn weights_that_do_not_add_up_are_shown_with_their_sum() {
     insta::assert_snapshot!("group_sum", refusal("weight: 33.3", "weight: 33.4"));
     insta::assert_snapshot!("total_sum", refusal("weight: 40\n    measures", "weight: 30\n    measures"));
-    insta::assert_snapshot!("weight_of_nothing", refusal("tickets:\n        label: Tickets\n        weight: 40", "tickets:\n        label: Tickets\n        weight: 0"));
+    insta::assert_snapshot!(
+        "weight_of_nothing",
+        refusal("tickets:\n        label: Tickets\n        weight: 40", "tickets:\n        label: Tickets\n        weight: 0")
+    );
 }
 
 #[test]
