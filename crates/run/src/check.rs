@@ -3,7 +3,7 @@
 use cscopilot_diag::Diagnostics;
 use cscopilot_lake::{SchemaRef, TableName};
 use cscopilot_spec::Project;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a check learnt.
 #[derive(Debug, Clone)]
@@ -22,7 +22,8 @@ pub fn check(project: &Project) -> Result<Checked, Diagnostics> {
     let mut out = Diagnostics::new();
     let mut schemas = base_schemas(project);
     schemas.extend(cscopilot_transform::check(project, &schemas, &mut out));
-    cscopilot_extract::check(project, &mut out);
+    crate::check_tests::check(project, &schemas, &mut out);
+    cscopilot_extract::check(project, &schemas, &mut out);
     cscopilot_learn::check(project, &schemas, &mut out);
     cscopilot_assess::check(project, &schemas, &mut out);
     cscopilot_report::check(project, &mut out);
@@ -34,8 +35,18 @@ pub fn check(project: &Project) -> Result<Checked, Diagnostics> {
             out.extend(error.diagnostics());
         }
     }
+    let mut out = without_consequences(out, project, &schemas);
     out.sort();
     if out.has_errors() { Err(out) } else { Ok(Checked { schemas, warnings: out }) }
+}
+
+/// Without the complaints that a table is missing which a broken SQL file would have made: that file's own error says it.
+fn without_consequences(all: Diagnostics, project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> Diagnostics {
+    let made: BTreeSet<String> = schemas.keys().map(ToString::to_string).collect();
+    let broken: Vec<String> = project.sql.keys().filter(|name| !made.contains(*name)).map(|name| format!("there is no table `{name}`")).collect();
+    let mut kept = Diagnostics::new();
+    kept.extend(all.into_iter().filter(|d| !broken.iter().any(|b| d.message.starts_with(b))));
+    kept
 }
 
 /// The columns of the tables that SQL doesn't make.

@@ -63,7 +63,7 @@ impl Execution {
                 if let Some(failed) = needs.into_iter().find(|n| ended.get(n).is_some_and(|t| !t.succeeded())) {
                     let summary = self.blocked(position, &self.graph.tasks[*failed].id);
                     self.tell(&mut ended, position, summary);
-                } else if let Some(before) = done.remove(id) {
+                } else if let Some(before) = done.remove(id).filter(|_| self.graph.tasks[position].kind != TaskKind::Quality) {
                     let state = state::read(&self.runner.lake, &before.id).await?;
                     known.insert(position, state.map_or(fingerprint, |s| s.fingerprint));
                     self.tell(&mut ended, position, before);

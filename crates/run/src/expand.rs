@@ -31,7 +31,7 @@ pub(crate) fn expand(project: &Project, pipeline: &Pipeline, params: &Params) ->
     let mut seen = std::collections::BTreeSet::new();
     tasks.retain(|t| seen.insert(t.id.clone()));
     let quality = adapt::quality(&tasks);
-    tasks.extend(quality);
+    tasks.push(quality);
     tasks
 }
 

@@ -8,6 +8,7 @@
 
 mod adapt;
 mod check;
+mod check_tests;
 mod error;
 mod events;
 mod execute;
@@ -28,5 +29,5 @@ pub use check::{Checked, base_schemas, check};
 pub use error::{Error, TaskError};
 pub use events::{Event, Observer, Silent};
 pub use plan::{Plan, Planned, PlannedTask, plan};
-pub use session::{RunOptions, Runner, pending, retry, run};
+pub use session::{RunOptions, Runner, SyncError, lone_step, pending, retry, run, sync};
 pub use summary::{RunSummary, TaskStatus, TaskSummary};

@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use cscopilot_lake::step::{CheckResult, Outcome, StepContext};
-use cscopilot_lake::{Mode, Result, TableName, Write, stream_of_batches};
+use cscopilot_lake::{Mode, Result, TableName, Txn, Write, stream_of_batches};
 use std::sync::Arc;
 
 /// The table's name.
@@ -32,7 +32,10 @@ pub(crate) async fn run(ctx: &StepContext, mut checks: Vec<CheckResult>) -> Resu
     checks.sort_by(|a, b| (&a.subject, &a.check).cmp(&(&b.subject, &b.check)));
     let rows = checks.len() as u64;
     let data = stream_of_batches(schema(), batch(ctx, &checks).into_iter().collect());
-    let write = Write::new(table(), Mode::OverwritePartitions, data, ctx.txn())
+    // A run that is taken up again knows more checks than before: those are another commit, not the same one repeated.
+    let version = ctx.fingerprint.as_deref().unwrap_or_default();
+    let txn = Txn::new(ctx.step.clone(), format!("{}.{version}", ctx.run_id));
+    let write = Write::new(table(), Mode::OverwritePartitions, data, txn)
         .partitioned_by(["as_of"])
         .with_fingerprint(ctx.fingerprint.clone());
     ctx.lake.commit(write).await?;

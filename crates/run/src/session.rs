@@ -9,6 +9,8 @@ use crate::select::select;
 use crate::summary::{RunSummary, TaskSummary};
 use chrono::NaiveDate;
 use cscopilot_diag::clock::Stopwatch;
+use cscopilot_diag::{Coded, Domain, ExitClass};
+use cscopilot_lake::step::{Outcome, Progress, StepContext};
 use cscopilot_lake::{Lake, LockOwner};
 use cscopilot_spec::Project;
 use std::collections::BTreeMap;
@@ -119,4 +121,70 @@ fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// What a step gets when a command runs it by itself, outside any pipeline.
+#[must_use]
+pub fn lone_step(runner: &Runner, step: &str, as_of: NaiveDate) -> StepContext {
+    StepContext {
+        project: Arc::clone(&runner.project),
+        lake: runner.lake.clone(),
+        as_of,
+        run_id: uuid::Uuid::now_v7().simple().to_string(),
+        step: step.to_owned(),
+        full_refresh: false,
+        params: cscopilot_transform::params(&runner.project, as_of),
+        progress: Progress::new(),
+        fingerprint: None,
+    }
+}
+
+/// Writes one sync's changes to the CRM, under the lock that runs take.
+///
+/// # Errors
+/// When another run is at work, or the sync fails.
+pub async fn sync(runner: &Runner, name: &str, as_of: NaiveDate) -> Result<Outcome, SyncError> {
+    let _lock = lock(&runner.lake, &format!("sync {name}")).await?;
+    Ok(cscopilot_sync::run(&lone_step(runner, &format!("sync.{name}"), as_of), name).await?)
+}
+
+/// Why a lone sync failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// It could not begin.
+    #[error(transparent)]
+    Run(#[from] Error),
+    /// It failed.
+    #[error(transparent)]
+    Sync(#[from] cscopilot_sync::Error),
+}
+
+impl Coded for SyncError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Run(error) => error.code(),
+            Self::Sync(error) => error.code(),
+        }
+    }
+
+    fn domain(&self) -> Domain {
+        match self {
+            Self::Run(error) => error.domain(),
+            Self::Sync(error) => error.domain(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Run(error) => error.help(),
+            Self::Sync(error) => error.help(),
+        }
+    }
+
+    fn exit_class(&self) -> ExitClass {
+        match self {
+            Self::Run(error) => error.exit_class(),
+            Self::Sync(error) => error.exit_class(),
+        }
+    }
 }

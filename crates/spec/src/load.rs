@@ -3,12 +3,12 @@
 use crate::sql::Sibling;
 use crate::{Component, Environment, LoadOptions, Loaded, ParamValue, Project, ProjectConfig, SqlModel, SqlTests, parse::parse};
 use cscopilot_diag::{Diagnostic, Diagnostics, Place, suggest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagnostics> {
-    let mut files = Files { root, out: Diagnostics::new() };
+    let mut files = Files { root, out: Diagnostics::new(), broken: BTreeSet::new() };
     if !root.join(ProjectConfig::LOCATION).is_file() {
         return Err(Diagnostic::error("SPC030", format!("{} holds no cscopilot.yaml", root.display()))
             .with_help("name the project's folder with `--project DIR`, or make one with `cscopilot init DIR`")
@@ -31,7 +31,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
     let sql_tests = files.folder::<SqlTests>();
     files.strangers();
 
-    let mut out = files.out;
+    let (mut out, broken) = (files.out, files.broken);
     let Some(config) = config else {
         out.sort();
         return Err(out);
@@ -42,6 +42,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
         root: root.to_path_buf(),
         environment,
         params,
+        broken,
         given_params: options.params.keys().cloned().collect(),
         config,
         environments,
@@ -143,6 +144,7 @@ fn params(
 struct Files<'a> {
     root: &'a Path,
     out: Diagnostics,
+    broken: BTreeSet<String>,
 }
 
 impl Files<'_> {
@@ -153,10 +155,16 @@ impl Files<'_> {
         match parse(path, &text, &text, 0) {
             Ok(value) => Some(Loaded { name, path: path.to_owned(), text, value }),
             Err(diagnostic) => {
-                self.out.push(diagnostic);
+                self.broken(path, diagnostic);
                 None
             }
         }
+    }
+
+    fn broken(&mut self, path: &str, diagnostic: Diagnostic) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        self.broken.insert(format!("{folder}/{}", stem(path)));
+        self.out.push(diagnostic);
     }
 
     /// All YAML files of a component's folder.
@@ -202,7 +210,7 @@ impl Files<'_> {
                             );
                         }
                     }
-                    Err(diagnostic) => self.out.push(diagnostic),
+                    Err(diagnostic) => self.broken(&path, diagnostic),
                 }
             }
         }

@@ -51,7 +51,18 @@ fn describe(error: &Error) -> Diagnostic {
         Error::ExternalMessage { .. } | Error::Eof { .. } | Error::InvalidUtf8Input => {
             Diagnostic::error("SPC001", one_line(error)).with_help("the file is not valid YAML here: check indentation, quotes and brackets")
         }
-        _ => Diagnostic::error("SPC005", one_line(error)),
+        _ => Diagnostic::error("SPC005", in_words(one_line(error))),
+    }
+}
+
+/// Rust's names of types mean nothing to whoever writes YAML.
+fn in_words(message: String) -> String {
+    match message.strip_prefix("invalid ") {
+        Some("u8" | "u16" | "u32" | "u64" | "usize") => "a whole number from 0 up belongs here".to_owned(),
+        Some("i8" | "i16" | "i32" | "i64" | "isize") => "a whole number belongs here".to_owned(),
+        Some("f32" | "f64" | "floating point value") => "a number belongs here".to_owned(),
+        Some("boolean") => "true or false belongs here".to_owned(),
+        _ => message,
     }
 }
 

@@ -102,6 +102,7 @@ impl Component for Pipeline {
         for step in &loaded.value.steps {
             match step {
                 Step::Extract(step) => match project.sources.get(&step.source.value) {
+                    None if project.is_broken("configs/sources", Some(&step.source)) => {}
                     None => out.push(missing(&step.source, "source", keys(&project.sources))),
                     Some(source) => {
                         for stream in step.streams.iter().flatten() {
@@ -113,18 +114,19 @@ impl Component for Pipeline {
                 },
                 Step::Transform(step) => {
                     for selected in step.select.iter().flatten() {
-                        if project.models_of(selected).next().is_none() {
+                        let folder = format!("sql/{}", selected.split('.').next().unwrap_or_default());
+                        if project.models_of(selected).next().is_none() && !project.is_broken(&folder, None) {
                             out.push(missing(selected, "SQL schema or table", project.sql_names()));
                         }
                     }
                 }
                 Step::Learn(step) => {
-                    if !project.models.contains_key(&step.model.value) {
+                    if !project.models.contains_key(&step.model.value) && !project.is_broken("configs/models", Some(&step.model)) {
                         out.push(missing(&step.model, "model", keys(&project.models)));
                     }
                 }
                 Step::Sync(step) => {
-                    if !project.syncs.contains_key(&step.sync.value) {
+                    if !project.syncs.contains_key(&step.sync.value) && !project.is_broken("configs/syncs", Some(&step.sync)) {
                         out.push(missing(&step.sync, "sync", keys(&project.syncs)));
                     }
                 }

@@ -3,7 +3,7 @@ use crate::{
     Source, SqlModel, SqlTests, Sync, load,
 };
 use cscopilot_diag::Diagnostics;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What the command line adds to a project's files.
@@ -30,6 +30,8 @@ pub struct Project {
     pub params: BTreeMap<String, ParamValue>,
     /// Names of the parameters that the command line gave: paths in them are relative to where the user stands.
     pub(crate) given_params: Vec<String>,
+    /// Files that could not be parsed, by path without endings: whoever refers to them is not to blame.
+    pub(crate) broken: BTreeSet<String>,
     /// `pipelines/`
     pub pipelines: BTreeMap<String, Loaded<Pipeline>>,
     /// `configs/sources/`
@@ -68,6 +70,15 @@ impl Project {
     /// The SQL models that a name selects: a schema (`staging`) or a table (`staging.tickets`).
     pub fn models_of<'a>(&'a self, selected: &'a str) -> impl Iterator<Item = &'a Loaded<SqlModel>> {
         self.sql.values().filter(move |m| m.value.schema == selected || m.name == selected)
+    }
+
+    /// Whether a file of this folder and name is there but could not be parsed; without a name, whether any of the folder's is.
+    #[must_use]
+    pub fn is_broken(&self, folder: &str, name: Option<&str>) -> bool {
+        match name {
+            Some(name) => self.broken.contains(&format!("{folder}/{name}")),
+            None => self.broken.iter().any(|path| path.starts_with(&format!("{folder}/"))),
+        }
     }
 
     /// Every name that [`Project::models_of`] knows.

@@ -18,7 +18,7 @@ pub(crate) async fn retry(global: &Global) -> Result<ExitClass, Failure> {
     Ok(end(&summary, global))
 }
 
-async fn runner(global: &Global) -> Result<Runner, Failure> {
+pub(super) async fn runner(global: &Global) -> Result<Runner, Failure> {
     let project = checked_project(global)?;
     let lake = lake(&project).await?;
     Ok(Runner { project, lake, observer: render::progress::observer(global.quiet || global.format == Format::Json) })

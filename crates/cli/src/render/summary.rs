@@ -1,8 +1,11 @@
 //! The closing summary of a run, on stdout.
 
 use super::{seconds, thousands};
-use cscopilot_lake::step::CheckStatus;
+use cscopilot_lake::step::{CheckResult, CheckStatus};
 use cscopilot_run::{RunSummary, TaskStatus, TaskSummary};
+
+/// So many warnings fit on a screen beside the figures.
+const MOST_WARNINGS: usize = 15;
 
 /// Prints what the run did, and what a person should look at.
 pub(crate) fn print(run: &RunSummary) {
@@ -17,8 +20,11 @@ pub(crate) fn print(run: &RunSummary) {
     let warnings: Vec<String> = run.tasks.iter().flat_map(warnings).collect();
     if !warnings.is_empty() {
         println!("\nTo look at:");
-        for warning in &warnings {
+        for warning in warnings.iter().take(MOST_WARNINGS) {
             println!("  {warning}");
+        }
+        if warnings.len() > MOST_WARNINGS {
+            println!("  … and {} more, on the report's page about data quality and in results.json", warnings.len() - MOST_WARNINGS);
         }
     }
     println!("\n{} as of {}: {}", run.pipeline, run.as_of, verdict(run));
@@ -29,7 +35,9 @@ pub(crate) fn print(run: &RunSummary) {
 
 fn warnings(task: &TaskSummary) -> Vec<String> {
     let said = task.outcome.warnings.iter().map(|w| format!("{}: {} [{}]", task.id, w.message, w.code));
-    let checks = task.outcome.checks.iter().filter(|c| c.status == CheckStatus::Warned).map(|c| {
+    // A step's own warnings sum its checks up.
+    let unsaid = |c: &&CheckResult| c.status == CheckStatus::Warned && task.outcome.warnings.is_empty();
+    let checks = task.outcome.checks.iter().filter(unsaid).map(|c| {
         let detail = c.detail.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
         format!("{}: {}: {} of {} rows{detail}", c.subject, c.check, thousands(c.failing_rows), thousands(c.total_rows))
     });
