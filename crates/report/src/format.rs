@@ -161,7 +161,7 @@ mod tests {
         let short: Vec<_> = [0, 99_900, 1_234_500, 12_345_600, 99_960_000, 456_000_000, 2_500_000_000].map(|c| f.money_short(c)).into();
         assert_eq!(short, ["$0", "$999", "$12.3k", "$123k", "$1.00M", "$4.56M", "$25.0M"]);
         let german = Format { symbol: "€".into(), symbol_after: true, decimal: ",".into(), thousands: ".".into(), ..Format::default() };
-        assert_eq!(german.money(-123_456_00), "−123.456\u{a0}€");
+        assert_eq!(german.money(-12_345_600), "−123.456\u{a0}€");
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
                 rule: "tickets_unanswered".into(),
                 title: None,
                 severity: "medium".into(),
-                state: if i % 3 == 0 { "resolved" } else { "open" }.into(),
+                state: if i.is_multiple_of(3) { "resolved" } else { "open" }.into(),
                 opened: Some(as_of - Duration::days(12)),
                 updated: Some(as_of - Duration::days((i % 2) as i64)),
                 owner: None,

@@ -41,12 +41,15 @@ pub async fn run(ctx: &StepContext) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
+/// Paths and sizes of pages.
+type Sizes = Vec<(String, usize)>;
+
 /// What rendering and publishing gave.
 pub(crate) struct Rendered {
     pub(crate) published: Published,
     pub(crate) pages: u64,
     /// Pages beyond the limit: shown as warnings, since a large page is better than none in the morning.
-    pub(crate) too_large: Vec<(String, usize)>,
+    pub(crate) too_large: Sizes,
 }
 
 /// Renders all pages of a night and publishes them.
@@ -63,13 +66,7 @@ pub(crate) async fn publish(
 }
 
 /// Renders all pages of a night into a new stage: the number of pages, and those beyond the limit.
-fn stage(
-    project: &Project,
-    site: &Site,
-    night: &Night,
-    objects: &Objects,
-    progress: &Progress,
-) -> Result<(Stage, u64, Vec<(String, usize)>), Error> {
+fn stage(project: &Project, site: &Site, night: &Night, objects: &Objects, progress: &Progress) -> Result<(Stage, u64, Sizes), Error> {
     let reports = &project.config.value.reports;
     let sources = templates::sources(&project.root, reports).map_err(Error::Templates)?;
     let env = environment(project, site, night, &sources).map_err(Error::Templates)?;

@@ -179,7 +179,7 @@ fn add_filters(env: &mut Environment<'static>, format: &Format) {
     env.add_filter("plain", move |v: &Value| Ok::<_, minijinja::Error>(or_nothing(float(v)?.map(|x| f.plain(x)))));
     let f = own(format);
     env.add_filter("pct", move |v: &Value, decimals: Option<usize>| {
-        Ok::<_, minijinja::Error>(or_nothing(float(v)?.map(|x| f.percent(x, decimals.unwrap_or(0)))))
+        Ok::<_, minijinja::Error>(or_nothing(float(v)?.map(|x| f.percent(x, decimals.unwrap_or(usize::from(x.abs() < 0.095))))))
     });
     let f = own(format);
     env.add_filter("signed", move |v: &Value, decimals: Option<usize>| {

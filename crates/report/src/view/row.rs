@@ -25,7 +25,7 @@ pub(super) fn row(view: &View<'_>, account: &Account, spark: bool) -> Result<Val
         csm => account.csm_name.as_deref().map(|n| clip(n, 30)),
         csm_href => link(super::csm::href(account.csm_id.as_deref())),
         segment => account.segment.as_deref().map(|s| clip(s, 30)),
-        plan => account.plan.as_deref().filter(|p| account.segment.as_deref() != Some(*p)).map(|p| clip(p, 30)),
+        plan => account.plan.as_deref().filter(|p| !account.segment.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(p))).map(|p| clip(p, 30)),
         arr => account.arr,
         score => account.health.as_ref().map(|h| h.score),
         band => account.health.as_ref().map(|h| humanise(&h.band)),
