@@ -163,8 +163,8 @@ fn data_section(out: &mut String, model: &Model, data: &Dataset, training: &Trai
             model.gap_days(),
             judged.calibrator.name(),
             if training.promoted {
-                " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date; \
-                 its calibration is the one that was judged."
+                " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
+                 100,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
             } else {
                 ""
             }

@@ -49,9 +49,10 @@ impl Narrator<'_> {
         let effect = format!("{} the {}", if contribution > 0.0 { "raises" } else { "lowers" }, self.outcome);
         let known = !value.is_nan();
         let mut text = format!("{label}: {}", if known { shown(value, words) } else { "unknown".to_owned() });
-        if let Some(typical) = info.median.filter(|_| known) {
-            // The unit stands once, behind the account's own value.
-            text.push_str(&format!(" (typical {})", shown_without_unit(typical, words)));
+        // The unit stands once, behind the account's own value; "yes (typical yes)" would tell nobody anything.
+        let typical = info.median.filter(|_| known).map(|m| shown_without_unit(m, words));
+        if let Some(typical) = typical.filter(|t| *t != shown_without_unit(value, words)) {
+            text.push_str(&format!(" (typical {typical})"));
         }
         let phrase = words.and_then(|w| match info.median {
             _ if !known => w.missing.as_deref(),

@@ -13,6 +13,11 @@ use crate::model::{Choice, Chosen, Fitted};
 use crate::split::{self, Plan};
 use crate::validate::{FoldFigures, Validated, validate};
 
+/// At most about this many rows are learned from.
+const MOST_ROWS: usize = 100_000;
+/// And about this many in each fold, where estimators are only compared.
+const MOST_FOLD_ROWS: usize = 50_000;
+
 /// What came out of a training.
 #[derive(Debug)]
 pub struct Training {
@@ -41,7 +46,7 @@ pub struct Judged {
     pub importance: Vec<f64>,
     /// How the rows were used.
     pub plan: Plan,
-    /// All labelled rows: those that the refitted model learned from.
+    /// All labelled rows, or a sample of their accounts where there are very many: what the refitted model learned from.
     pub all: Vec<usize>,
 }
 
@@ -112,10 +117,14 @@ pub struct Gain {
 /// A leak among the features, or a failure of an estimator. Too little data is no error but a refusal.
 pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
     let refused = |reason: String| Ok(Training { promoted: false, reason, judged: None });
-    let plan = match split::plan(data, &model.split, model.gap_days()) {
+    let mut plan = match split::plan(data, &model.split, model.gap_days()) {
         Ok(plan) => plan,
         Err(reason) => return refused(reason),
     };
+    plan.development = split::thin(data, &plan.development, MOST_ROWS);
+    for fold in &mut plan.folds {
+        fold.train = split::thin(data, &fold.train, MOST_FOLD_ROWS);
+    }
     let found = leaks(data, &plan.development, model.leak_auc.value);
     if !found.is_empty() {
         return Err(Error::Leak(found));
@@ -162,6 +171,7 @@ pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
     let (promoted, reason) = decide(model, &test);
     let from = model.split.train_from.as_ref().map(|d| d.value);
     let all: Vec<usize> = (0..data.len()).filter(|r| from.is_none_or(|f| data.dates[*r] >= f)).collect();
+    let all = split::thin(data, &all, MOST_ROWS);
     // A promoted model is fitted once more, with what the folds decided, on everything that is known tonight.
     let fitted = if promoted { best.chosen.fit(data, &all)? } else { fitted };
     let judged = Judged { chosen: best.chosen.clone(), fitted, calibrator, candidates, test, importance, plan, all };
