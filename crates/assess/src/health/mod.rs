@@ -170,7 +170,7 @@ async fn scores(ctx: &StepContext, card: &Loaded<Scorecard>, as_ofs: &[NaiveDate
 async fn measures(ctx: &StepContext, card: &Loaded<Scorecard>, as_ofs: &[NaiveDate]) -> Result<SendableRecordBatchStream> {
     let stream = ctx.lake.stream(&sql::measures(&card.value, as_ofs), &timeless(ctx.params.clone())).await?;
     let mut pivot = pivot::Pivot::new(&card.value);
-    Ok(stream_of(health_measures_schema(), stream.map(move |batch| pivot.to_long(&batch?).map_err(stream_error))))
+    Ok(stream_of(health_measures_schema(), stream.map(move |batch| pivot.lengthen(&batch?).map_err(stream_error))))
 }
 
 /// The parameters without `$as_of`: a scorecard is applied to many dates, so its expressions use the column `as_of`.

@@ -45,7 +45,7 @@ impl Pivot {
     }
 
     /// One batch.
-    pub(crate) fn to_long(&mut self, wide: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn lengthen(&mut self, wide: &RecordBatch) -> Result<RecordBatch> {
         let rows = wide.num_rows();
         let count = self.measures.len();
         let repeat = UInt64Array::from_iter_values((0..rows as u64).flat_map(|row| std::iter::repeat_n(row, count)));
