@@ -4,6 +4,7 @@ description: >-
   whether the row lies within its subscription; features use only those.
 checks:
   - not_null: [usage_id, subscription_id, usage_date]
+  - unique: [usage_id, subscription_id, usage_date, feature_name]
   - relationship: {column: subscription_id, to: staging.subscriptions.subscription_id, severity: warn}
   - expression: {name: usage_id_is_unique, sql: "NOT id_is_repeated", severity: warn}
   - expression: {name: not_before_the_subscription_starts, sql: "NOT before_start", severity: warn}
