@@ -81,11 +81,8 @@ impl LakeCatalog {
         let Some(lake) = self.lake.as_ref().filter(|_| name.is_plain()) else { return Ok(None) };
         let external = |e: crate::Error| DataFusionError::External(Box::new(e));
         let pinned = if let Some(table) = lake.newest(name).await.map_err(external)? {
-            let provider: Arc<dyn TableProvider> = if table.ours {
-                Arc::new(FilesTable::of(&table))
-            } else {
-                foreign(lake, &table).await?
-            };
+            let provider: Arc<dyn TableProvider> =
+                if table.ours { Arc::new(FilesTable::of(&table)) } else { foreign(lake, &table).await? };
             Pinned { provider, version: Some(table.version) }
         } else if let Some(view) = lake.view(name).await.map_err(external)? {
             Pinned { provider: self.plan_view(lake, &view).await?, version: None }

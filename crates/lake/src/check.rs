@@ -76,9 +76,14 @@ mod tests {
     use super::*;
 
     fn tables() -> BTreeMap<TableName, SchemaRef> {
-        let schema = |fields: &[(&str, DataType)]| Arc::new(Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>()));
+        let schema = |fields: &[(&str, DataType)]| {
+            Arc::new(Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>()))
+        };
         BTreeMap::from([
-            (TableName::new("raw", "crm__accounts"), schema(&[("account_id", DataType::Utf8), ("seats", DataType::Int64), ("arr", DataType::Decimal128(18, 2))])),
+            (
+                TableName::new("raw", "crm__accounts"),
+                schema(&[("account_id", DataType::Utf8), ("seats", DataType::Int64), ("arr", DataType::Decimal128(18, 2))]),
+            ),
             (TableName::new("raw", "events"), schema(&[("account_id", DataType::Utf8), ("day", DataType::Date32), ("n", DataType::Int64)])),
         ])
     }
@@ -133,7 +138,8 @@ mod tests {
 
     #[test]
     fn views_are_checked_with_what_uses_them() {
-        let views = BTreeMap::from([(TableName::new("staging", "v"), "SELECT account_id, seats + 1 AS more FROM raw.crm__accounts".to_owned())]);
+        let views =
+            BTreeMap::from([(TableName::new("staging", "v"), "SELECT account_id, seats + 1 AS more FROM raw.crm__accounts".to_owned())]);
         let schema = check_sql_with_views("SELECT more FROM staging.v", &tables(), &views, &params()).unwrap();
         assert_eq!(schema.field(0).data_type(), &DataType::Int64);
     }

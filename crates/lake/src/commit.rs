@@ -4,17 +4,20 @@
 //! name only one writer can get. Whoever loses that race, or gets an error and so does not know, first reads the log again: a commit by
 //! this run and step that is there counts; else the entry is made anew on top of what is there now.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cscopilot_diag::clock;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitData, TransactionError};
 use deltalake::kernel::{Action, Add, Metadata, MetadataExt, Protocol, StructType, Transaction, Version, new_metadata};
 use deltalake::logstore::CommitOrBytes;
 use deltalake::protocol::{DeltaOperation, SaveMode};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
@@ -97,7 +100,7 @@ impl Staged {
 }
 
 /// Writes the rows as files.
-async fn stage(store: &Arc<dyn ObjectStore>, current: Option<&TableVersion>, mut write: Write) -> Result<Staged> {
+async fn stage(store: &Arc<dyn ObjectStore>, current: Option<&TableVersion>, write: Write) -> Result<Staged> {
     let table = write.table.clone();
     failpoint!("lake::before_data", table);
     let incoming = storage_schema(&write.schema)?;
@@ -125,22 +128,28 @@ async fn stage(store: &Arc<dyn ObjectStore>, current: Option<&TableVersion>, mut
     };
     let version = current.map_or(0, |t| t.version + 1);
     let mut output = Output::new(Arc::clone(store), &table, Arc::clone(&plan.files), &partition_by, version, 0)?;
-    let files = match pour(&mut write, &plan, keys.as_mut(), &mut output).await {
+    let Write { mode, data, policy, txn, fingerprint, state, late_state, partition_by: wanted_partitions, .. } = write;
+    let files = match pour(&table, data, &plan, keys.as_mut(), &mut output).await {
         Ok(()) => output.finish().await?,
         Err(error) => {
             output.abort().await;
             return Err(error);
         }
     };
-    let Write { mode, policy, txn, fingerprint, state, late_state, partition_by: wanted_partitions, .. } = write;
     let state = late_state.as_ref().and_then(crate::LateState::get).or(state);
     Ok(Staged { table, mode, policy, txn, fingerprint, state, incoming, wanted_partitions, plan, partition_by, files, keys })
 }
 
-async fn pour(write: &mut Write, plan: &Plan, mut keys: Option<&mut Keys>, output: &mut Output) -> Result<()> {
-    let table = write.table.clone();
-    let failed = |source: datafusion::error::DataFusionError| Error::Data { table: table.clone(), source: Box::new(source) };
-    while let Some(batch) = write.data.try_next().await.map_err(failed)? {
+async fn pour(
+    table: &TableName,
+    data: SendableRecordBatchStream,
+    plan: &Plan,
+    mut keys: Option<&mut Keys>,
+    output: &mut Output,
+) -> Result<()> {
+    let failed = |source: DataFusionError| Error::Data { table: table.clone(), source: Box::new(source) };
+    let mut data = beside(data);
+    while let Some(batch) = data.try_next().await.map_err(failed)? {
         let batch = conform(&batch, &plan.files).map_err(|e| failed(e.into()))?;
         if let Some(keys) = keys.as_deref_mut() {
             keys.add(&batch)?;
@@ -148,6 +157,22 @@ async fn pour(write: &mut Write, plan: &Plan, mut keys: Option<&mut Keys>, outpu
         output.write(&batch).await?;
     }
     Ok(())
+}
+
+/// The same stream, made on a task of its own: rows are computed while earlier ones are encoded.
+fn beside(mut data: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStream::builder(data.schema(), 4);
+    let sender = builder.tx();
+    builder.spawn(async move {
+        while let Some(batch) = data.next().await {
+            let last = batch.is_err();
+            if sender.send(batch).await.is_err() || last {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
 }
 
 /// The partition columns a table has after a write.
@@ -282,7 +307,7 @@ impl Entry {
             predicate: None,
         };
         let txn = Transaction::new_with_last_update(&staged.txn.app, run_number(&staged.txn.run), Some(now));
-        let data = CommitData::new(actions, operation, HashMap::from([(NOTE.to_owned(), note)]), vec![txn]);
+        let data = CommitData::new(actions, operation, [(NOTE.to_owned(), note)].into(), vec![txn]);
         let bytes = data.get_bytes().map_err(|e| Error::delta(&staged.table)(e.into()))?;
         Ok(Self { version, bytes, rewritten: change.kept })
     }

@@ -221,19 +221,27 @@ impl Coded for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::BadName { .. } => Some("write it as `schema.table`, in lower case with underscores".to_owned()),
-            Self::BadLocation { .. } => {
-                Some("use a folder, or a URL such as s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory://name".to_owned())
+            Self::BadLocation { .. } => Some(
+                "use a folder, or a URL such as s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory://name".to_owned(),
+            ),
+            Self::Storage { .. } => {
+                Some("check credentials and network; nothing half-written is visible, so the run can be retried".to_owned())
             }
-            Self::Storage { .. } => Some("check credentials and network; nothing half-written is visible, so the run can be retried".to_owned()),
-            Self::Disk { .. } => Some("check free space and permissions; nothing half-written is visible, so the run can be retried".to_owned()),
+            Self::Disk { .. } => {
+                Some("check free space and permissions; nothing half-written is visible, so the run can be retried".to_owned())
+            }
             Self::Sql(error) => error.help.clone(),
             Self::Schema { help, .. } => Some(help.clone()),
             Self::UnsupportedType { column, data_type } => Some(if data_type == "Null" {
                 format!("give the NULL a type: CAST(NULL AS VARCHAR) AS {column}")
             } else {
-                format!("cast `{column}` to a type that tables hold: strings, numbers, decimals, booleans, dates, timestamps, lists or structs of them")
+                format!(
+                    "cast `{column}` to a type that tables hold: strings, numbers, decimals, booleans, dates, timestamps, lists or structs of them"
+                )
             }),
-            Self::DuplicateKey { .. } => Some("make the key unique, for example with row_number() OVER (PARTITION BY … ORDER BY …) = 1".to_owned()),
+            Self::DuplicateKey { .. } => {
+                Some("make the key unique, for example with row_number() OVER (PARTITION BY … ORDER BY …) = 1".to_owned())
+            }
             Self::Conflict { .. } => Some("let one run write to the lake at a time, then retry".to_owned()),
             _ => None,
         }

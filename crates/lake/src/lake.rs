@@ -247,7 +247,12 @@ impl Lake {
         }
         let path = View::path(&view.table);
         let bytes = serde_json::to_vec_pretty(view).map_err(|source| Error::Json { path: path.to_string(), source })?;
-        self.inner.root.store.put(&path, PutPayload::from(bytes)).await.map_err(Error::storage(format!("storing the view {}", view.table)))?;
+        self.inner
+            .root
+            .store
+            .put(&path, PutPayload::from(bytes))
+            .await
+            .map_err(Error::storage(format!("storing the view {}", view.table)))?;
         Ok(())
     }
 

@@ -98,7 +98,9 @@ pub(crate) async fn lock(root: &Root, owner: &LockOwner) -> Result<Result<RunLoc
     match &root.folder {
         Some(folder) => {
             let path = folder.join(".lock");
-            tokio::task::spawn_blocking(move || lock_file(&path, &record)).await.unwrap_or_else(|e| Err(Error::disk("taking the lock")(std::io::Error::other(e))))
+            tokio::task::spawn_blocking(move || lock_file(&path, &record))
+                .await
+                .unwrap_or_else(|e| Err(Error::disk("taking the lock")(std::io::Error::other(e))))
         }
         None => Lease::take(Arc::clone(&root.store), record, LEASE, HEARTBEAT).await,
     }
@@ -110,7 +112,10 @@ fn lock_file(path: &std::path::Path, record: &Record) -> Result<Result<RunLock, 
     match file.try_lock() {
         Ok(()) => {
             let text = serde_json::to_vec(record).map_err(|source| Error::Json { path: ".lock".to_owned(), source })?;
-            file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&text)).map_err(Error::disk(what()))?;
+            file.set_len(0)
+                .and_then(|()| file.seek(SeekFrom::Start(0)))
+                .and_then(|_| file.write_all(&text))
+                .map_err(Error::disk(what()))?;
             Ok(Ok(RunLock { _held: Held::File(file) }))
         }
         Err(TryLockError::WouldBlock) => {
@@ -174,7 +179,9 @@ async fn put(store: &dyn ObjectStore, record: &Record, mode: PutMode) -> Result<
     let bytes = serde_json::to_vec(record).map_err(|e| object_store::Error::Generic { store: "lock", source: e.into() })?;
     match store.put_opts(&lease_path(), PutPayload::from(bytes), PutOptions { mode, ..PutOptions::default() }).await {
         Ok(_) => Ok(true),
-        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => Ok(false),
+        Err(
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. },
+        ) => Ok(false),
         Err(error) => Err(error),
     }
 }

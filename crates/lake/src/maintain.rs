@@ -62,6 +62,26 @@ pub(crate) async fn vacuum(root: &Root, table: &TableVersion, keep: chrono::Time
             deleted += 1;
         }
     }
+    if let Some(root) = &root.folder {
+        deleted += sweep(&root.join("tables").join(&table.name.schema).join(&table.name.name), before)?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes unfinished uploads (`part.parquet#1`) that a killed process left in a folder; the store doesn't list them.
+fn sweep(folder: &std::path::Path, before: chrono::DateTime<chrono::Utc>) -> Result<u64> {
+    let what = || format!("sweeping {}", folder.display());
+    let mut deleted = 0;
+    for entry in std::fs::read_dir(folder).map_err(Error::disk(what()))? {
+        let entry = entry.map_err(Error::disk(what()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let unfinished = name.rsplit_once('#').is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let modified = entry.metadata().and_then(|m| m.modified()).map_err(Error::disk(what()))?;
+        if unfinished && chrono::DateTime::<chrono::Utc>::from(modified) < before {
+            std::fs::remove_file(entry.path()).map_err(Error::disk(what()))?;
+            deleted += 1;
+        }
+    }
     Ok(deleted)
 }
 

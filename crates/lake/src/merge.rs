@@ -3,7 +3,6 @@
 //! The keys of the new rows are kept as 128-bit hashes, about 30 bytes each. Files whose bounds can't hold any of them are left alone;
 //! of the others only the key columns are read first, and only files with a match are written anew.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 use std::sync::Arc;
 
@@ -50,13 +49,17 @@ impl Hasher for Itself {
     }
 }
 
+/// Only ever asked whether something is in it, so its order can't show.
+#[allow(clippy::disallowed_types)]
+type Hashes = std::collections::HashSet<u128, BuildHasherDefault<Itself>>;
+
 /// The keys of the new rows.
 pub(crate) struct Keys {
     table: TableName,
     names: Vec<String>,
     schema: SchemaRef,
     converter: RowConverter,
-    seen: HashSet<u128, BuildHasherDefault<Itself>>,
+    seen: Hashes,
 }
 
 impl Keys {
@@ -73,7 +76,7 @@ impl Keys {
         let schema = Arc::new(schema.project(&indices).map_err(|e| bad(e.to_string()))?);
         let fields = schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
         let converter = RowConverter::new(fields).map_err(|e| bad(e.to_string()))?;
-        Ok(Self { table: table.clone(), names: names.to_vec(), schema, converter, seen: HashSet::default() })
+        Ok(Self { table: table.clone(), names: names.to_vec(), schema, converter, seen: Hashes::default() })
     }
 
     fn columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
@@ -95,7 +98,8 @@ impl Keys {
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         for (row, hash) in self.hashes(batch)?.into_iter().enumerate() {
             if !self.seen.insert(hash) {
-                let shown = |column: &ArrayRef| if column.is_null(row) { Ok("NULL".to_owned()) } else { array_value_to_string(column, row) };
+                let shown =
+                    |column: &ArrayRef| if column.is_null(row) { Ok("NULL".to_owned()) } else { array_value_to_string(column, row) };
                 let values: Vec<_> = self.columns(batch).iter().map(|c| shown(c).unwrap_or_default()).collect();
                 let key = self.names.iter().zip(values).map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ");
                 return Err(Error::DuplicateKey { table: self.table.clone(), key: format!("({key})") });
@@ -147,7 +151,8 @@ pub(crate) async fn rewrite(
     for file in &current.files {
         let may_match = bounds.iter().any(|b| overlap(&file.statistics, b, schema, &keys.names));
         let matched = may_match && any_match(store, current, file, keys).await?;
-        if !matched && !(join_small && file.size < SMALL) {
+        let joined = join_small && file.size < SMALL;
+        if !matched && !joined {
             continue;
         }
         let mut rows = open(store, current, file, None).await?;

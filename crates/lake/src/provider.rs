@@ -49,7 +49,9 @@ impl FilesTable {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all()) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let predicate = state.create_physical_expr(filter, &schema)?;
-        let Ok(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(predicate) else { return Ok(all()) };
+        let Ok(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(predicate) else {
+            return Ok(all());
+        };
         let statistics = PrunableStatistics::new(self.files.iter().map(|f| Arc::clone(&f.statistics)).collect(), Arc::clone(&self.schema));
         let keep = pruning.prune(&statistics)?;
         Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())

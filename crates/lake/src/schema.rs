@@ -26,8 +26,11 @@ pub fn storage_schema(schema: &Schema) -> Result<SchemaRef> {
 
 /// Like [`storage_schema`], but types that can't be stored stay as they are.
 pub(crate) fn lenient_schema(schema: &Schema) -> SchemaRef {
-    let fields: Vec<FieldRef> =
-        schema.fields().iter().map(|field| stored_field(field).unwrap_or_else(|| Arc::new(field.as_ref().clone().with_nullable(true)))).collect();
+    let fields: Vec<FieldRef> = schema
+        .fields()
+        .iter()
+        .map(|field| stored_field(field).unwrap_or_else(|| Arc::new(field.as_ref().clone().with_nullable(true))))
+        .collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -84,6 +87,12 @@ pub(crate) fn plan(table: &TableName, current: Option<&SchemaRef>, incoming: &Sc
     let mut seen = BTreeSet::new();
     if let Some(twice) = incoming.fields().iter().find(|f| !seen.insert(f.name().to_lowercase())) {
         return Err(Error::BadWrite { table: table.clone(), problem: format!("the column `{}` is there twice", twice.name()) });
+    }
+    if let Some(odd) =
+        incoming.fields().iter().find(|f| f.name().is_empty() || f.name().contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']))
+    {
+        let problem = format!("`{}` can't be the name of a column", odd.name());
+        return Err(Error::Schema { table: table.clone(), problem, help: "give it a plain name: … AS name".to_owned() });
     }
     let Some(current) = current.filter(|_| policy != SchemaPolicy::Replace) else {
         let changed = current.is_none_or(|c| c.fields() != incoming.fields());
@@ -174,7 +183,8 @@ mod tests {
 
     #[test]
     fn types_become_those_that_tables_hold() {
-        let incoming = schema(&[("a", DataType::Utf8View), ("b", DataType::UInt64), ("c", DataType::Timestamp(TimeUnit::Nanosecond, None))]);
+        let incoming =
+            schema(&[("a", DataType::Utf8View), ("b", DataType::UInt64), ("c", DataType::Timestamp(TimeUnit::Nanosecond, None))]);
         let stored = storage_schema(&incoming).unwrap();
         let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         assert_eq!(stored, schema(&[("a", DataType::Utf8), ("b", DataType::Int64), ("c", utc)]));
@@ -201,7 +211,8 @@ mod tests {
     #[test]
     fn evolve_adds_columns_and_widens_data_but_not_tables() {
         let current = schema(&[("id", DataType::Int64), ("name", DataType::Utf8)]);
-        let plan = plan(&table(), Some(&current), &schema(&[("seats", DataType::Int64), ("id", DataType::Int32)]), SchemaPolicy::Evolve).unwrap();
+        let plan =
+            plan(&table(), Some(&current), &schema(&[("seats", DataType::Int64), ("id", DataType::Int32)]), SchemaPolicy::Evolve).unwrap();
         assert_eq!(plan.table, schema(&[("id", DataType::Int64), ("name", DataType::Utf8), ("seats", DataType::Int64)]));
         assert_eq!(plan.files, schema(&[("id", DataType::Int64), ("seats", DataType::Int64)]));
         assert!(plan.changed);
@@ -217,6 +228,12 @@ mod tests {
         insta::assert_snapshot!(evolve, @"the columns of `staging.t` don't fit: `id` was Int64 and is now Utf8");
         let freeze = plan(&table(), Some(&current), &incoming, SchemaPolicy::Freeze).unwrap_err();
         insta::assert_snapshot!(freeze, @"the columns of `staging.t` don't fit: `id` was Int64 and is now Utf8; `name` is missing; `seats` is new");
+    }
+
+    #[test]
+    fn a_column_without_a_plain_name_is_refused() {
+        let error = plan(&table(), None, &schema(&[("count(*)", DataType::Int64)]), SchemaPolicy::Evolve).unwrap_err();
+        insta::assert_snapshot!(error, @"the columns of `staging.t` don't fit: `count(*)` can't be the name of a column");
     }
 
     #[test]

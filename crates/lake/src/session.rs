@@ -161,7 +161,9 @@ impl Session {
     /// An error of execution; one that planning could have found (by a view, by a cast of a literal) still gets its place.
     fn failed(&self, sql: &str, error: DataFusionError) -> Error {
         match error.find_root() {
-            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => SqlError::from_planning(sql, &error, &self.catalog.known()).into(),
+            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
+                SqlError::from_planning(sql, &error, &self.catalog.known()).into()
+            }
             _ => Error::query(error),
         }
     }

@@ -125,7 +125,10 @@ impl SqlError {
             [] => suggest::help(bare, names.iter().map(String::as_str)),
             some => Some(format!("did you mean `{}`?", some.join("` or `"))),
         };
-        Self::new(format!("there is no table `{bare}`"), help.or_else(|| Some("tables are named with their schema: schema.table".to_owned())))
+        Self::new(
+            format!("there is no table `{bare}`"),
+            help.or_else(|| Some("tables are named with their schema: schema.table".to_owned())),
+        )
     }
 
     fn of_schema(error: &SchemaError) -> Self {
@@ -142,9 +145,10 @@ impl SqlError {
                 };
                 Self::new(format!("there is no column `{shown}`"), suggest::help(&field.name, names.iter().map(String::as_str)))
             }
-            SchemaError::AmbiguousReference { field } => {
-                Self::new(format!("the column `{}` is in more than one table here", field.name), Some("put the table's alias before it".to_owned()))
-            }
+            SchemaError::AmbiguousReference { field } => Self::new(
+                format!("the column `{}` is in more than one table here", field.name),
+                Some("put the table's alias before it".to_owned()),
+            ),
             SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
                 Self::new(format!("the column `{name}` is there twice"), Some("give one of them another name with AS".to_owned()))
             }
@@ -248,7 +252,8 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 /// A message in our style: first line, lower case, no period, no prefix.
 fn tidy(message: &str) -> String {
     let mut text = message.trim();
-    for prefix in ["Error during planning: ", "This feature is not implemented: ", "Internal error: ", "sql parser error: ", "SQL error: "] {
+    for prefix in ["Error during planning: ", "This feature is not implemented: ", "Internal error: ", "sql parser error: ", "SQL error: "]
+    {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
     let first = text.lines().next().unwrap_or_default().trim().trim_end_matches('.');

@@ -18,7 +18,8 @@ const COLUMNS: usize = 32;
 const LONGEST: usize = 48;
 
 fn has_bounds(data_type: &DataType) -> bool {
-    data_type.is_signed_integer() || matches!(data_type, DataType::Date32 | DataType::Utf8 | DataType::Timestamp(TimeUnit::Microsecond, Some(_)))
+    data_type.is_signed_integer()
+        || matches!(data_type, DataType::Date32 | DataType::Utf8 | DataType::Timestamp(TimeUnit::Microsecond, Some(_)))
 }
 
 /// The statistics of a file just written, as the log wants them.
@@ -90,7 +91,9 @@ fn json_of(value: &ScalarValue) -> Option<Value> {
         ScalarValue::Int64(Some(v)) => json!(v),
         ScalarValue::Utf8(Some(v)) => json!(v),
         ScalarValue::Date32(Some(days)) => json!(date(*days)?.to_string()),
-        ScalarValue::TimestampMicrosecond(Some(us), _) => json!(DateTime::from_timestamp_micros(*us)?.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
+        ScalarValue::TimestampMicrosecond(Some(us), _) => {
+            json!(DateTime::from_timestamp_micros(*us)?.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+        }
         _ => return None,
     })
 }

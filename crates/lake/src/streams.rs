@@ -20,7 +20,10 @@ pub fn stream_of_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Sendab
 
 /// Any stream of batches, with its schema. Wrap errors with [`stream_error`].
 #[must_use]
-pub fn stream_of(schema: SchemaRef, batches: impl Stream<Item = Result<RecordBatch, DataFusionError>> + Send + 'static) -> SendableRecordBatchStream {
+pub fn stream_of(
+    schema: SchemaRef,
+    batches: impl Stream<Item = Result<RecordBatch, DataFusionError>> + Send + 'static,
+) -> SendableRecordBatchStream {
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
@@ -88,4 +91,3 @@ impl BatchSender {
         drop(self.sender.send(Item::Batch(Err(stream_error(error)))).await);
     }
 }
-

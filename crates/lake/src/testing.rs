@@ -62,7 +62,8 @@ pub(crate) async fn read(lake: &Lake) -> Vec<(i64, String, i64)> {
     batches
         .iter()
         .flat_map(|b| {
-            let (ids, parts, values) = (b.column(0).as_primitive::<Int64Type>(), b.column(1).as_string::<i32>(), b.column(2).as_primitive::<Int64Type>());
+            let (ids, parts, values) =
+                (b.column(0).as_primitive::<Int64Type>(), b.column(1).as_string::<i32>(), b.column(2).as_primitive::<Int64Type>());
             (0..b.num_rows()).map(|i| (ids.value(i), parts.value(i).to_owned(), values.value(i))).collect::<Vec<_>>()
         })
         .collect()

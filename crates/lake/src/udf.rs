@@ -57,8 +57,28 @@ impl ScalarUDFImpl for NormalizeDomain {
 
 /// Domains of mail providers: they say nothing about the company.
 const FREE_MAIL: &[&str] = &[
-    "aol.com", "gmail.com", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.com", "icloud.com", "live.com", "mail.com", "mail.ru", "me.com",
-    "msn.com", "outlook.com", "pm.me", "proton.me", "protonmail.com", "qq.com", "web.de", "yahoo.com", "yandex.ru", "zoho.com",
+    "aol.com",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "pm.me",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "web.de",
+    "yahoo.com",
+    "yandex.ru",
+    "zoho.com",
 ];
 
 /// The domain in a text, in lower case: no scheme, user, `www.`, port or path. `None` for free mail providers and for what is no domain.
@@ -69,7 +89,8 @@ fn normalize_domain(text: &str) -> Option<String> {
     let host = host.rsplit('@').next()?;
     let host = host.split(':').next()?.trim_end_matches('.');
     let host = host.strip_prefix("www.").unwrap_or(host);
-    let well_formed = host.contains('.') && host.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-'));
+    let well_formed =
+        host.contains('.') && host.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-'));
     (well_formed && FREE_MAIL.binary_search(&host).is_err()).then(|| host.to_owned())
 }
 
@@ -84,7 +105,14 @@ mod tests {
 
     #[test]
     fn urls_hosts_and_addresses_give_the_same_domain() {
-        for text in ["https://www.Acme.com/about?x", "acme.com", " WWW.ACME.COM. ", "jane@acme.com", "http://acme.com:8080/", "mailto://jane@acme.com"] {
+        for text in [
+            "https://www.Acme.com/about?x",
+            "acme.com",
+            " WWW.ACME.COM. ",
+            "jane@acme.com",
+            "http://acme.com:8080/",
+            "mailto://jane@acme.com",
+        ] {
             assert_eq!(normalize_domain(text).as_deref(), Some("acme.com"), "{text}");
         }
         for text in ["jane@gmail.com", "n/a", "", "acme", "acme..com", "a b.com"] {

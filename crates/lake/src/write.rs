@@ -62,7 +62,18 @@ impl Write {
             Mode::Overwrite => SchemaPolicy::Replace,
             _ => SchemaPolicy::Evolve,
         };
-        Self { table, mode, schema: data.schema(), data, partition_by: vec![], policy, txn, fingerprint: None, state: None, late_state: None }
+        Self {
+            table,
+            mode,
+            schema: data.schema(),
+            data,
+            partition_by: vec![],
+            policy,
+            txn,
+            fingerprint: None,
+            state: None,
+            late_state: None,
+        }
     }
 
     /// Sets the partition columns.

@@ -71,10 +71,7 @@ async fn overwriting_partitions_leaves_the_others() {
     lake.commit(by_part(&[(1, "a", 1), (2, "b", 2), (3, "a", 3), (4, "", 4)], "r1")).await.unwrap();
     assert_eq!(lake.table(&name("staging.t")).await.unwrap().unwrap().files, 3);
     lake.commit(by_part(&[(5, "b", 5), (6, "c", 6)], "r2")).await.unwrap();
-    assert_eq!(
-        read(&lake).await,
-        [(1, "a".into(), 1), (3, "a".into(), 3), (4, String::new(), 4), (5, "b".into(), 5), (6, "c".into(), 6)]
-    );
+    assert_eq!(read(&lake).await, [(1, "a".into(), 1), (3, "a".into(), 3), (4, String::new(), 4), (5, "b".into(), 5), (6, "c".into(), 6)]);
     lake.commit(by_part(&[(7, "", 7)], "r3")).await.unwrap();
     assert_eq!(read(&lake).await.iter().map(|r| r.0).collect::<Vec<_>>(), [1, 3, 5, 6, 7]);
     let wrong = lake.commit(write(Mode::OverwritePartitions, &[(1, "a", 1)], "r4").partitioned_by(["id"])).await.unwrap_err();
@@ -88,7 +85,10 @@ async fn what_commits_with_the_rows_comes_back_with_the_table() {
     let first = write(Mode::Append, &[(1, "a", 1)], "r1").with_fingerprint(Some("abc".into())).with_state(json!({"cursor": 7}));
     lake.commit(first).await.unwrap();
     let info = lake.table(&name("staging.t")).await.unwrap().unwrap();
-    assert_eq!((info.fingerprint.as_deref(), info.state, info.written_by.as_deref()), (Some("abc"), Some(json!({"cursor": 7})), Some("step")));
+    assert_eq!(
+        (info.fingerprint.as_deref(), info.state, info.written_by.as_deref()),
+        (Some("abc"), Some(json!({"cursor": 7})), Some("step"))
+    );
     late.set(json!({"cursor": 9}));
     lake.commit(write(Mode::Append, &[(2, "a", 2)], "r2").with_state(json!({})).with_late_state(late)).await.unwrap();
     let info = lake.table(&name("staging.t")).await.unwrap().unwrap();
@@ -115,7 +115,9 @@ async fn new_columns_are_null_in_old_rows_unless_the_schema_is_frozen() {
         let id = arrow::array::Int32Array::from(vec![2]);
         RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![5])), Arc::new(id)]).unwrap()
     };
-    let more = |run: &str| Write::new(name("staging.t"), Mode::Append, stream_of_batches(Arc::clone(&schema), vec![batch()]), Txn::new("step", run));
+    let more = |run: &str| {
+        Write::new(name("staging.t"), Mode::Append, stream_of_batches(Arc::clone(&schema), vec![batch()]), Txn::new("step", run))
+    };
     let refused = lake.commit(more("r2").with_policy(SchemaPolicy::Freeze)).await.unwrap_err();
     insta::assert_snapshot!(refused, @"the columns of `staging.t` don't fit: `part` is missing; `value` is missing; `seats` is new");
     lake.commit(more("r3")).await.unwrap();
@@ -231,8 +233,9 @@ async fn vacuum_deletes_what_no_version_needs() {
     let (_folder, lake) = local().await;
     lake.commit(write(Mode::Append, &[(1, "a", 1)], "r1")).await.unwrap();
     lake.commit(write(Mode::Overwrite, &[(2, "a", 2)], "r2")).await.unwrap();
+    std::fs::write(lake.local_root().unwrap().join("tables/staging/t/x.parquet#1"), "left by a killed process").unwrap();
     assert_eq!(lake.vacuum(chrono::TimeDelta::days(1)).await.unwrap(), 0);
-    assert_eq!(lake.vacuum(chrono::TimeDelta::seconds(-5)).await.unwrap(), 1);
+    assert_eq!(lake.vacuum(chrono::TimeDelta::seconds(-5)).await.unwrap(), 2);
     assert_eq!(read(&lake).await, [(2, "a".into(), 2)]);
 }
 

@@ -34,7 +34,11 @@ fn batch(from: i64, to: i64) -> RecordBatch {
             Arc::new(ids().collect::<Int64Array>()),
             Arc::new(ids().map(|i| Some(format!("acc-{:06}", mixed(i) % ACCOUNTS))).collect::<StringArray>()),
             Arc::new(ids().map(|i| Some(19_000 + i32::try_from(i / (ROWS / 540)).unwrap())).collect::<Date32Array>()),
-            Arc::new(ids().map(|i| Some(["login", "report", "export", "invite"][usize::try_from(mixed(i) % 4).unwrap()])).collect::<StringArray>()),
+            Arc::new(
+                ids()
+                    .map(|i| Some(["login", "report", "export", "invite"][usize::try_from(mixed(i) % 4).unwrap()]))
+                    .collect::<StringArray>(),
+            ),
             Arc::new(ids().map(|i| mixed(i) % 50).collect::<Int64Array>()),
             Arc::new(ids().map(|i| mixed(i) as f64 / 1e6).collect::<Float64Array>()),
         ],
@@ -72,8 +76,14 @@ async fn large_tables_are_written_and_read_in_bounded_memory() {
     for (what, sql) in [
         ("count", "SELECT count(*) FROM raw.usage"),
         ("by account", "SELECT account_id, sum(n), max(day), sum(minutes) FROM raw.usage GROUP BY account_id ORDER BY 1"),
-        ("by account and day, 28 days", "SELECT account_id, day, sum(n) FROM raw.usage WHERE day > DATE '2023-06-01' GROUP BY ALL ORDER BY 1, 2"),
-        ("windows", "SELECT account_id, sum(n) FILTER (WHERE day > DATE '2023-06-01'), count(DISTINCT kind), count(DISTINCT day) FROM raw.usage GROUP BY account_id ORDER BY 1"),
+        (
+            "by account and day, 28 days",
+            "SELECT account_id, day, sum(n) FROM raw.usage WHERE day > DATE '2023-06-01' GROUP BY ALL ORDER BY 1, 2",
+        ),
+        (
+            "windows",
+            "SELECT account_id, sum(n) FILTER (WHERE day > DATE '2023-06-01'), count(DISTINCT kind), count(DISTINCT day) FROM raw.usage GROUP BY account_id ORDER BY 1",
+        ),
     ] {
         timed(what, lake.query(sql, &Params::new())).await.unwrap();
     }

@@ -70,9 +70,13 @@ async fn counts_and_bounds_come_from_the_log() {
 async fn views_are_planned_when_they_are_read() {
     let lake = memory().await;
     lake.commit(write(Mode::Append, &[(1, "a", 1), (2, "b", 2)], "r1")).await.unwrap();
-    lake.put_view(&View::new(name("staging.big"), "SELECT id, value * 2 AS twice FROM staging.t WHERE id >= $least", Params::new().with("least", 2)))
-        .await
-        .unwrap();
+    lake.put_view(&View::new(
+        name("staging.big"),
+        "SELECT id, value * 2 AS twice FROM staging.t WHERE id >= $least",
+        Params::new().with("least", 2),
+    ))
+    .await
+    .unwrap();
     lake.put_view(&View::new(name("marts.over"), "SELECT sum(twice) AS total FROM staging.big", Params::new())).await.unwrap();
     lake.commit(write(Mode::Append, &[(3, "c", 3)], "r2")).await.unwrap();
     insta::assert_snapshot!(table(&lake, "SELECT * FROM marts.over").await, @r"

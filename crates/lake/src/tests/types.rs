@@ -25,8 +25,12 @@ async fn every_type(lake: &Lake) -> SendableRecordBatchStream {
 #[tokio::test]
 async fn every_type_survives_append_merge_and_reading() {
     let lake = memory().await;
-    for (mode, run) in [(Mode::Append, "r1"), (Mode::Append, "r2"), (Mode::Merge { keys: vec!["id".into(), "text".into(), "day".into()] }, "r3")] {
-        lake.commit(Write::new(name("staging.t"), mode, every_type(&lake).await, Txn::new("step", run)).with_policy(SchemaPolicy::Evolve)).await.unwrap();
+    for (mode, run) in
+        [(Mode::Append, "r1"), (Mode::Append, "r2"), (Mode::Merge { keys: vec!["id".into(), "text".into(), "day".into()] }, "r3")]
+    {
+        lake.commit(Write::new(name("staging.t"), mode, every_type(&lake).await, Txn::new("step", run)).with_policy(SchemaPolicy::Evolve))
+            .await
+            .unwrap();
     }
     let schema = lake.table(&name("staging.t")).await.unwrap().unwrap().schema;
     assert_eq!(schema, storage_schema(&every_type(&lake).await.schema()).unwrap());
@@ -43,7 +47,8 @@ async fn every_partition_type_can_be_overwritten_and_pruned() {
     for column in ["id", "small", "even", "day", "text"] {
         let table = TableName::new("parts", column);
         for run in ["r1", "r2"] {
-            let write = Write::new(table.clone(), Mode::OverwritePartitions, every_type(&lake).await, Txn::new("step", run)).partitioned_by([column]);
+            let write = Write::new(table.clone(), Mode::OverwritePartitions, every_type(&lake).await, Txn::new("step", run))
+                .partitioned_by([column]);
             lake.commit(write).await.unwrap();
         }
         let other = Lake::open(lake.location(), LakeOptions::default()).await.unwrap();
