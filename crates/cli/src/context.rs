@@ -46,10 +46,8 @@ pub(crate) fn project(global: &Global) -> Result<Arc<Project>, Failure> {
 /// Opens the project's lake.
 pub(crate) async fn lake(project: &Project) -> Result<Lake, Failure> {
     let location = project.lake_location().map_err(Failure::invalid)?;
-    let options = LakeOptions {
-        memory_limit_bytes: usize::try_from(project.memory_limit_bytes()).unwrap_or(usize::MAX),
-        threads: project.threads(),
-        ..LakeOptions::default()
-    };
+    // One thread a query, so that sums and ties don't depend on the number of cores; independent tasks run beside each other.
+    let memory_limit_bytes = usize::try_from(project.memory_limit_bytes()).unwrap_or(usize::MAX);
+    let options = LakeOptions { memory_limit_bytes, ..LakeOptions::default() };
     Ok(Lake::open(&location, options).await?)
 }

@@ -11,7 +11,7 @@ pub(super) async fn digest(lake: &Lake, table: &TableName) -> Result<String, Fai
     let failed = |e: &dyn std::fmt::Display| Failure::failed(Diagnostic::error("CLI060", format!("`{table}` can't be digested: {e}")));
     let mut rows = lake.stream(&format!("SELECT * FROM \"{}\".\"{}\"", table.schema, table.name), &Params::new()).await?;
     let fields = rows.schema().fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
-    let mut converter = RowConverter::new(fields).map_err(|e| failed(&e))?;
+    let converter = RowConverter::new(fields).map_err(|e| failed(&e))?;
     let mut sum = 0u128;
     while let Some(batch) = rows.try_next().await.map_err(|e| failed(&e))? {
         for row in &converter.convert_columns(batch.columns()).map_err(|e| failed(&e))? {
