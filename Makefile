@@ -2,6 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug/cscopilot
+XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 # The shared real data lies beside the checkout in our CI; a user has none, and what needs it says so.
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
@@ -14,8 +15,9 @@ help: ## Lists the targets
 deps: ## Installs what is missing (apt or brew) and fetches the pinned XGBoost library
 	@scripts/deps.sh
 
+# The whole workspace, so that the tests find every dependency compiled with the same features.
 build: deps ## Builds the binary
-	cargo build --package cscopilot-cli
+	cargo build --workspace
 
 demo: build ## Simulates a company, runs one night and says where the report is
 	@BIN="$(BIN)" scripts/demo.sh
@@ -38,11 +40,11 @@ lint: deps ## fmt, clippy, drift
 	RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build --workspace --all-targets 2>&1 | scripts/no-warnings.sh
 	$(MAKE) drift
 
-drift: deps ## Fails if generated files are not what the code generates
-	cargo run --quiet --package cscopilot-xtask -- schemas --check
+drift: build ## Fails if generated files are not what the code generates
+	$(XTASK) schemas --check
 
-schemas: deps ## Writes schemas/ from the types
-	cargo run --quiet --package cscopilot-xtask -- schemas
+schemas: build ## Writes schemas/ from the types
+	$(XTASK) schemas
 
 fmt: ## Formats the code
 	cargo fmt --all
@@ -51,10 +53,10 @@ audit: ## Licences, bans and advisories (needs cargo-deny)
 	cargo deny check
 
 bench: build ## 20,000 accounts and 20 million usage rows: seconds and memory per step, as JSON
-	cargo run --quiet --package cscopilot-xtask -- bench nightly --bin "$(BIN)"
+	$(XTASK) bench nightly --bin "$(BIN)"
 
 bench-smoke: build ## The short form of `bench`
-	cargo run --quiet --package cscopilot-xtask -- bench nightly --bin "$(BIN)" --accounts 200 --months 6 --events-per-day 500
+	$(XTASK) bench nightly --bin "$(BIN)" --accounts 200 --months 6 --events-per-day 500
 
 clean: ## Removes what the demo made
 	rm -rf data lake

@@ -64,9 +64,8 @@ impl Chunker {
     /// Takes the header off the front.
     pub(crate) fn header(&mut self, layout: &Layout) -> Result<Vec<String>> {
         self.fill(self.target)?;
-        loop {
+        while let Some((fields, end)) = csv::header(&self.buffer, layout) {
             // Blank lines above the header are no header.
-            let Some((fields, end)) = csv::header(&self.buffer, layout) else { break };
             let blank = fields.iter().all(String::is_empty);
             self.take(end);
             if !blank {

@@ -78,7 +78,10 @@ pub(crate) fn read_error(path: &str, error: &dyn std::fmt::Display) -> Error {
 impl Root {
     /// Resolves the root of a source.
     pub(crate) fn open(project: &Project, files: &FilesRoot) -> Result<Self> {
-        let unresolved = |text: &cscopilot_spec::Text, d: cscopilot_diag::Diagnostic| Error::Unresolved { text: text.raw().to_owned(), reason: d.message };
+        let unresolved = |text: &cscopilot_spec::Text, d: cscopilot_diag::Diagnostic| Error::Unresolved {
+            text: text.raw().to_owned(),
+            reason: d.message,
+        };
         let path = project.location(&files.path).map_err(|d| unresolved(&files.path, d))?;
         if let Some(local) = path.strip_prefix("file://") {
             return Ok(Self::Local(PathBuf::from(local)));
@@ -228,9 +231,8 @@ mod tests {
             std::fs::write(folder.path().join("a.csv"), text).unwrap();
             folder
         };
-        let batch = async |folder: &tempfile::TempDir| {
-            Root::Local(folder.path().to_owned()).list("a.csv").await.unwrap()[0].batch("raw.x__y")
-        };
+        let batch =
+            async |folder: &tempfile::TempDir| Root::Local(folder.path().to_owned()).list("a.csv").await.unwrap()[0].batch("raw.x__y");
         let (one, same, other) = (write("1"), write("1"), write("2"));
         assert_eq!(batch(&one).await, batch(&same).await);
         assert_ne!(batch(&one).await, batch(&other).await);

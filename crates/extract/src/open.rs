@@ -68,7 +68,14 @@ fn decompress(stored: Box<dyn Read + Send>, key: &str) -> Result<Box<dyn Read + 
 
 fn decode(plain: Box<dyn Read + Send>, encoding: &'static Encoding, key: &str) -> Result<Box<dyn Read + Send>> {
     if encoding != encoding_rs::UTF_8 {
-        return Ok(Box::new(Decoded { inner: plain, decoder: encoding.new_decoder(), input: Vec::new(), output: Vec::new(), sent: 0, done: false }));
+        return Ok(Box::new(Decoded {
+            inner: plain,
+            decoder: encoding.new_decoder(),
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            done: false,
+        }));
     }
     let mut plain = plain;
     let mut head = Vec::with_capacity(3);

@@ -155,7 +155,7 @@ pub(crate) fn finish(
     if keep.contains(&false) {
         batch = filter_record_batch(&batch, &BooleanArray::from(keep))?;
     }
-    let keys = if plan.primary_key.is_empty() { Vec::new() } else { key_hashes(&batch, &plan.primary_key) };
+    let keys = if plan.primary_key.is_empty() { Vec::new() } else { key_hashes(&batch, &plan.row_key()) };
     let Counted { records, rejected, present } = counted;
     Ok(Parsed { file: index, batch, records, known, rejected, edge, keys, present })
 }
@@ -173,7 +173,12 @@ fn check_encoding(plan: &StreamPlan, chunk: &Chunk, scanned: &Scanned, problems:
         match std::str::from_utf8(text) {
             Err(e) => {
                 let near = shown(&text[e.valid_up_to().saturating_sub(10)..(e.valid_up_to() + 10).min(text.len())]);
-                problems.add(row, Reason::InvalidEncoding, None, format!("byte {} of the record is no UTF-8, near {near}", e.valid_up_to() + 1));
+                problems.add(
+                    row,
+                    Reason::InvalidEncoding,
+                    None,
+                    format!("byte {} of the record is no UTF-8, near {near}", e.valid_up_to() + 1),
+                );
             }
             Ok(_) if !utf8 && replaced.find(text).is_some() => {
                 let detail = format!("some bytes of the record are no {}", plan.encoding.name());

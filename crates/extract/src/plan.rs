@@ -34,6 +34,15 @@ pub(crate) struct StreamPlan {
 }
 
 impl StreamPlan {
+    /// What tells one row from another: the key, and the cursor where there is one, since a later version of a record is no repetition.
+    pub(crate) fn row_key(&self) -> Vec<usize> {
+        if self.primary_key.is_empty() {
+            return Vec::new();
+        }
+        let cursor = self.cursor.filter(|cursor| !self.primary_key.contains(cursor));
+        self.primary_key.iter().copied().chain(cursor).collect()
+    }
+
     pub(crate) fn new(source_name: &str, source: &Source, stream_name: &str, stream: &Stream) -> Result<Self, Error> {
         let format = stream.format().ok_or_else(|| Error::UnknownFormat { files: stream.files.value.clone() })?;
         let csv = match &format {

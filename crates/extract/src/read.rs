@@ -46,18 +46,22 @@ pub(crate) fn read(
         async move {
             match work {
                 Work::Rows(parsed) => Ok(*parsed),
-                Work::Text(codec, chunk) => {
-                    tokio::task::spawn_blocking(move || parse_chunk(&plan, &codec, &contexts[chunk.file], &chunk))
-                        .await
-                        .map_err(|e| Error::Task(e.to_string()))?
-                }
+                Work::Text(codec, chunk) => tokio::task::spawn_blocking(move || parse_chunk(&plan, &codec, &contexts[chunk.file], &chunk))
+                    .await
+                    .map_err(|e| Error::Task(e.to_string()))?,
             }
         }
     })
     .try_buffered(threads + 1)
 }
 
-fn cut_all(plan: &StreamPlan, files: &[InputFile], contexts: &[FileContext], runtime: &Handle, sender: &mpsc::Sender<Result<Work>>) -> Result<()> {
+fn cut_all(
+    plan: &StreamPlan,
+    files: &[InputFile],
+    contexts: &[FileContext],
+    runtime: &Handle,
+    sender: &mpsc::Sender<Result<Work>>,
+) -> Result<()> {
     for (index, file) in files.iter().enumerate() {
         let go_on = match &plan.format {
             Format::Parquet(_) => {

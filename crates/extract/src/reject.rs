@@ -69,7 +69,8 @@ fn printable(raw: &[u8]) -> String {
     for part in cut.utf8_chunks() {
         text.push_str(part.valid());
         // A character that the cut halved is not invalid.
-        if cut.len() == raw.len() || !part.invalid().is_empty() && !std::ptr::eq(part.invalid().as_ptr_range().end, cut.as_ptr_range().end) {
+        if cut.len() == raw.len() || !part.invalid().is_empty() && !std::ptr::eq(part.invalid().as_ptr_range().end, cut.as_ptr_range().end)
+        {
             for byte in part.invalid() {
                 text.push_str(&format!("\\x{byte:02x}"));
             }

@@ -72,7 +72,7 @@ pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
 }
 
 fn key_names(plan: &StreamPlan) -> String {
-    let names: Vec<&str> = plan.primary_key.iter().map(|column| plan.columns[*column].name.as_ref()).collect();
+    let names: Vec<&str> = plan.row_key().iter().map(|column| plan.columns[*column].name.as_ref()).collect();
     names.join(", ")
 }
 

@@ -129,7 +129,13 @@ impl Reading<'_> {
         let context = |file: &InputFile| FileContext {
             key: file.key.clone(),
             batch: file.batch(&table),
-            seen: self.state.files.get(&file.key).and_then(|known| known.edge.as_ref()).filter(|_| self.plan.cursor.is_some()).map(Seen::new),
+            seen: self
+                .state
+                .files
+                .get(&file.key)
+                .and_then(|known| known.edge.as_ref())
+                .filter(|_| self.plan.cursor.is_some())
+                .map(Seen::new),
             extracted_at_micros,
         };
         self.files.iter().map(context).collect()

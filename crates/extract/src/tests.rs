@@ -30,7 +30,10 @@ impl Fixture {
     }
 
     fn source(&self, streams: &str) {
-        self.put("configs/sources/s.yaml", format!("version: 1\nfiles: {{path: data}}\nmax_rejected_pct: 60\nstreams:\n{streams}").as_bytes());
+        self.put(
+            "configs/sources/s.yaml",
+            format!("version: 1\nfiles: {{path: data}}\nmax_rejected_pct: 60\nstreams:\n{streams}").as_bytes(),
+        );
     }
 
     fn put(&self, path: &str, bytes: &[u8]) {
@@ -216,7 +219,10 @@ fn event(name: &str, time: u32) -> String {
 #[tokio::test]
 async fn reads_nested_json_lines() {
     let mut f = Fixture::new(JSONL).await;
-    let text = format!("{}\n{{\"event\":7,\"properties\":{{\"time\":\"86400\",\"size\":null}}}}\n{{\"event\":null}}\n[]\n{{\"event\":\"x\"\n", event("login", 60));
+    let text = format!(
+        "{}\n{{\"event\":7,\"properties\":{{\"time\":\"86400\",\"size\":null}}}}\n{{\"event\":null}}\n[]\n{{\"event\":\"x\"\n",
+        event("login", 60)
+    );
     f.data("2024/a.jsonl.zst", zstd::encode_all(text.as_bytes(), 1).unwrap());
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_out, outcome.rows_rejected), (2, 3));
@@ -406,7 +412,11 @@ async fn many_chunks_and_files_come_out_whole_and_in_order() {
     }
     let outcome = f.night().await.unwrap();
     assert_eq!((outcome.rows_in, outcome.rows_out), (expected, expected));
-    let table = f.rows("SELECT count(*) AS rows, count(DISTINCT time) AS times, max(_line) AS lines, count(DISTINCT _batch) AS batches FROM raw.s__x").await;
+    let table = f
+        .rows(
+            "SELECT count(*) AS rows, count(DISTINCT time) AS times, max(_line) AS lines, count(DISTINCT _batch) AS batches FROM raw.s__x",
+        )
+        .await;
     insta::assert_snapshot!(table, @r"
     +--------+--------+-------+---------+
     | rows   | times  | lines | batches |
@@ -425,4 +435,29 @@ async fn tasks_and_outputs_name_every_table() {
     let names: Vec<String> = outputs(&project).keys().map(ToString::to_string).collect();
     assert_eq!(names, ["raw.s__x", "raw.s__x__rejected"]);
     assert!(Path::new(&project.root).exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore]
+async fn measure_real() {
+    let dir = std::env::var("MEASURE_DIR").unwrap();
+    let (source, stream) = (std::env::var("MEASURE_SOURCE").unwrap(), std::env::var("MEASURE_STREAM").unwrap());
+    let options = LoadOptions { params: [("data_dir".to_owned(), dir)].into_iter().collect(), ..LoadOptions::default() };
+    let project = Project::load(Path::new("/work/main"), &options).unwrap_or_else(|e| panic!("{e}"));
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path().to_str().unwrap(), LakeOptions::default()).await.unwrap();
+    let context = StepContext {
+        project: Arc::new(project),
+        lake,
+        as_of: NaiveDate::from_ymd_opt(2026, 7, 1).unwrap(),
+        run_id: "r".into(),
+        step: "s".into(),
+        full_refresh: false,
+        params: Params::new(),
+        progress: Progress::new(),
+        fingerprint: None,
+    };
+    let watch = cscopilot_diag::clock::Stopwatch::start();
+    let outcome = run(&context, &source, &stream).await.unwrap_or_else(|e| panic!("{e}"));
+    eprintln!("{outcome:?}\n{:?}", watch.elapsed());
 }

@@ -55,6 +55,8 @@ impl Client {
     /// # Errors
     /// [`Error::Setup`] where TLS can't be set up.
     pub fn new(options: ClientOptions) -> Result<Self> {
+        // The one place where a client is made; everything else uses this type.
+        #[allow(clippy::disallowed_methods)]
         let inner = reqwest::Client::builder()
             .timeout(options.timeout)
             .connect_timeout(options.timeout.min(Duration::from_secs(15)))

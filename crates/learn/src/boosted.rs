@@ -170,7 +170,8 @@ mod tests {
     fn sample() -> Dataset {
         let n = 600;
         let u = |i: usize, k: usize| ((i * 7919 + k * 104_729 + i * i * 31) % 1009) as f64 / 1009.0;
-        let columns: Vec<Vec<f64>> = (0..8).map(|k| (0..n).map(|i| if (i + k) % 9 == 0 { f64::NAN } else { u(i, k) * 10.0 - 5.0 }).collect()).collect();
+        let columns: Vec<Vec<f64>> =
+            (0..8).map(|k| (0..n).map(|i| if (i + k) % 9 == 0 { f64::NAN } else { u(i, k) * 10.0 - 5.0 }).collect()).collect();
         let event = |i: usize| u(i, 99) * 8.0 < columns[0][i].max(0.0) + if columns[1][i] > 2.0 { 2.0 } else { 0.5 };
         Dataset {
             events: (0..n).map(event).collect(),

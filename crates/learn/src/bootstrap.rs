@@ -85,7 +85,11 @@ pub fn uncertainty(margins: &[f64], probabilities: &[f64], events: &[bool], acco
         };
         Interval { value: whole[which], low: pick(tail), high: pick(1.0 - tail) }
     };
-    Some(Uncertainty { auc: interval(0), calibration_ratio: interval(1), calibration_slope: slope(&rows, distinct.len(), draws.confidence) })
+    Some(Uncertainty {
+        auc: interval(0),
+        calibration_ratio: interval(1),
+        calibration_slope: slope(&rows, distinct.len(), draws.confidence),
+    })
 }
 
 struct Row {

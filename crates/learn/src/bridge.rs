@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 
 // The C structures are the same in both libraries; a library that changed its own would not compile here.
 const _: () = assert!(size_of::<FFI_ArrowArray>() == size_of::<ArrowArray>() && align_of::<FFI_ArrowArray>() == align_of::<ArrowArray>());
-const _: () = assert!(size_of::<FFI_ArrowSchema>() == size_of::<ArrowSchema>() && align_of::<FFI_ArrowSchema>() == align_of::<ArrowSchema>());
+const _: () =
+    assert!(size_of::<FFI_ArrowSchema>() == size_of::<ArrowSchema>() && align_of::<FFI_ArrowSchema>() == align_of::<ArrowSchema>());
 
 /// A frame over the columns of batches that have the same schema.
 pub(crate) fn frame(batches: &[arrow::array::RecordBatch]) -> Result<DataFrame> {

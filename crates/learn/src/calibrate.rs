@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn platt_recovers_a_shifted_and_stretched_margin() {
         let margins: Vec<f64> = (0..20_000).map(|i| (i % 400) as f64 / 100.0 - 2.0).collect();
-        let events: Vec<bool> = margins.iter().enumerate().map(|(i, m)| ((i * 7919) % 10_007) as f64 / 10_007.0 < sigmoid(0.5 * m - 1.0)).collect();
+        let events: Vec<bool> =
+            margins.iter().enumerate().map(|(i, m)| ((i * 7919) % 10_007) as f64 / 10_007.0 < sigmoid(0.5 * m - 1.0)).collect();
         let Calibrator::Platt { slope, intercept } = Calibrator::platt(&margins, &events) else { panic!() };
         assert!((slope - 0.5).abs() < 0.05 && (intercept + 1.0).abs() < 0.05, "{slope} {intercept}");
     }

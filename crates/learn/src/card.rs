@@ -194,10 +194,20 @@ fn figures_section(out: &mut String, judged: &Judged) {
         let percent = |x: f64| format!("{:.1}%", x * 100.0);
         line(
             out,
-            &format!("| {} | {} | {} to {} | {} |", percent(bin.predicted), percent(bin.observed), percent(bin.low), percent(bin.high), bin.rows),
+            &format!(
+                "| {} | {} | {} to {} | {} |",
+                percent(bin.predicted),
+                percent(bin.observed),
+                percent(bin.low),
+                percent(bin.high),
+                bin.rows
+            ),
         );
     }
-    line(out, "\nEstimators (the choice was made on the folds):\n\n| estimator | AUC on folds | AUC on test | lift, top 10% | |\n|---|---|---|---|---|");
+    line(
+        out,
+        "\nEstimators (the choice was made on the folds):\n\n| estimator | AUC on folds | AUC on test | lift, top 10% | |\n|---|---|---|---|---|",
+    );
     for c in &judged.candidates {
         let figure = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.3}"));
         let chosen = if c.chosen { "chosen" } else { "" };

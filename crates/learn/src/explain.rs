@@ -123,7 +123,9 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
             }
         })
         .collect();
-    contributions.sort_by(|a, b| b.reason.contribution.abs().total_cmp(&a.reason.contribution.abs()).then_with(|| a.reason.feature.cmp(&b.reason.feature)));
+    contributions.sort_by(|a, b| {
+        b.reason.contribution.abs().total_cmp(&a.reason.contribution.abs()).then_with(|| a.reason.feature.cmp(&b.reason.feature))
+    });
     Ok(Some(Explained {
         model: name.to_owned(),
         version: champion.version,

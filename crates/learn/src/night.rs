@@ -158,7 +158,8 @@ async fn a_night_with_signal_promotes_scores_and_repeats_to_the_byte() {
     let text = reasons.as_struct().column_by_name("text").unwrap().as_string::<i32>().value(0).to_owned();
     assert!(text.starts_with("Logins, 28 days: ") && text.ends_with("logs in less than usual, raises the risk"), "{text}");
 
-    let (files, scores, runs) = (house.files().await, house.rows("marts.model_scores", "account_id").await, house.rows("ops.model_runs", "version").await);
+    let (files, scores, runs) =
+        (house.files().await, house.rows("marts.model_scores", "account_id").await, house.rows("ops.model_runs", "version").await);
     let names: Vec<&str> = files.iter().map(|(n, _)| n.rsplit('/').next().unwrap()).collect();
     for needed in ["aliases.json", "calibration.json", "card.json", "card.md", "features.json", "metrics.json"] {
         assert!(names.contains(&needed), "{names:?}");
@@ -187,7 +188,10 @@ async fn a_night_without_signal_goes_on_with_rules_alone() {
     assert_eq!(outcome.facts["mode"], "rules alone");
     assert!(outcome.warnings[0].message.contains("rules alone"), "{:?}", outcome.warnings);
     assert_eq!(outcome.rows_out, 0);
-    assert_eq!(house.ctx.lake.query("SELECT * FROM marts.model_scores", &Params::new()).await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(), 0);
+    assert_eq!(
+        house.ctx.lake.query("SELECT * FROM marts.model_scores", &Params::new()).await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(),
+        0
+    );
     let a = aliases(&house.ctx.lake.objects(), "churn").await.unwrap();
     assert_eq!((a.champion, a.challenger), (None, Some(1)));
     // A refusal is not repeated until data or definition are new.
@@ -207,7 +211,8 @@ async fn a_feature_that_knows_the_label_stops_the_training() {
 async fn a_column_that_the_champion_needs_and_that_is_gone_is_named() {
     let house = House::new(World::Signal).await;
     run(&house.ctx, "churn").await.unwrap();
-    let left = house.ctx.lake.query("SELECT account_id, as_of, is_new, segment FROM features.account_features", &Params::new()).await.unwrap();
+    let left =
+        house.ctx.lake.query("SELECT account_id, as_of, is_new, segment FROM features.account_features", &Params::new()).await.unwrap();
     let left = arrow::compute::concat_batches(&left[0].schema(), &left).unwrap();
     let data = stream_of_batches(left.schema(), vec![left]);
     let write = Write::new("features.account_features".parse().unwrap(), Mode::Overwrite, data, Txn::new("x", "y"));

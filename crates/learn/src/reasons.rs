@@ -179,7 +179,10 @@ mod tests {
         let texts: Vec<&str> = top.iter().map(|r| r.text.as_str()).collect();
         assert_eq!(
             texts,
-            ["Seat use: 0.25 (typical 0.5) — lowers the risk", "Logins, 28 days: 3 logins (typical 17) — logs in less than usual, raises the risk"]
+            [
+                "Seat use: 0.25 (typical 0.5) — lowers the risk",
+                "Logins, 28 days: 3 logins (typical 17) — logs in less than usual, raises the risk"
+            ]
         );
         let hole = narrator.reason(0, f64::NAN, 0.1);
         assert_eq!(hole.text, "Logins, 28 days: unknown — never logged in, raises the risk");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Date32Array, Float64Array, Float64Builder, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder, StructArray,
+    Array, ArrayRef, Date32Array, Float64Array, Float64Builder, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder,
+    StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, concat};

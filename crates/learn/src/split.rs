@@ -45,9 +45,8 @@ pub fn plan(data: &Dataset, split: &Split, gap_days: u32) -> Result<Plan, String
     }
     let first = split.first_train_fraction.value;
     let count = split.folds.value.max(1);
-    let mut starts: Vec<NaiveDate> = (0..count)
-        .map(|k| date_at_share(data, &development, first + (1.0 - first) * f64::from(k) / f64::from(count)))
-        .collect();
+    let mut starts: Vec<NaiveDate> =
+        (0..count).map(|k| date_at_share(data, &development, first + (1.0 - first) * f64::from(k) / f64::from(count))).collect();
     starts.dedup();
     let mut folds = Vec::new();
     for (k, start) in starts.iter().enumerate() {

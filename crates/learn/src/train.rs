@@ -136,8 +136,7 @@ pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
             "only {event_accounts} different accounts have the event in the test period, at least {needed} are needed to judge a model"
         ));
     }
-    let mut validated: Vec<Validated> =
-        model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?;
+    let mut validated: Vec<Validated> = model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?;
     // Highest AUC on the folds first; in a draw the simpler one.
     validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
     let Some(best) = validated.first() else { return refused("no estimator is listed".to_owned()) };
@@ -190,11 +189,7 @@ fn calibrate(wish: Calibration, margins: &[f64], events: &[bool]) -> Calibrator 
 fn figures(model: &Model, data: &Dataset, plan: &Plan, margins: &[f64], calibrator: &Calibrator) -> Option<TestFigures> {
     let events = data.events_of(&plan.test);
     let probabilities: Vec<f64> = margins.iter().map(|m| calibrator.probability(*m)).collect();
-    let draws = Draws {
-        samples: model.gates.bootstrap_samples.value,
-        confidence: model.gates.confidence.value,
-        seed: model.seed,
-    };
+    let draws = Draws { samples: model.gates.bootstrap_samples.value, confidence: model.gates.confidence.value, seed: model.seed };
     let uncertainty = uncertainty(margins, &probabilities, &events, &data.accounts_of(&plan.test), draws)?;
     let calibration = metrics::calibration_bins(&probabilities, &events);
     let count = events.iter().filter(|e| **e).count();
@@ -251,7 +246,10 @@ fn decide(model: &Model, test: &TestFigures) -> (bool, String) {
     let error = test.calibration_error;
     if error > gates.max_calibration_error.value {
         let allowed = gates.max_calibration_error.value * 100.0;
-        return (false, format!("{measured}, but its probabilities are off by {:.1} points on average, {allowed:.1} are allowed", error * 100.0));
+        return (
+            false,
+            format!("{measured}, but its probabilities are off by {:.1} points on average, {allowed:.1} are allowed", error * 100.0),
+        );
     }
     let ratio = test.uncertainty.calibration_ratio;
     let allowed = gates.max_calibration_ratio.value;

@@ -41,7 +41,11 @@ pub(crate) fn transforms(project: &Project, params: &Params) -> Vec<Task> {
     models
         .map(|model| {
             let dated = model.params.contains("as_of");
-            let values: String = params.iter().filter(|(name, _)| *name != "as_of" && model.params.contains(*name)).map(|(n, v)| format!("{n}={v:?};")).collect();
+            let values: String = params
+                .iter()
+                .filter(|(name, _)| *name != "as_of" && model.params.contains(*name))
+                .map(|(n, v)| format!("{n}={v:?};"))
+                .collect();
             let (reads, writes) = (model.reads.into_iter().collect(), model.writes.into_iter().collect());
             task(TaskKind::Transform(model.table), reads, writes, &[&model.definition, &values], dated)
         })
@@ -76,7 +80,8 @@ pub(crate) fn assess(project: &Project) -> Vec<Task> {
 
 /// The table of data quality: after everything that checks or counts something.
 pub(crate) fn quality(tasks: &[Task]) -> Task {
-    let reads = tasks.iter().filter(|t| !matches!(t.kind, TaskKind::Report | TaskKind::Sync(_))).flat_map(|t| t.writes.iter().cloned()).collect();
+    let reads =
+        tasks.iter().filter(|t| !matches!(t.kind, TaskKind::Report | TaskKind::Sync(_))).flat_map(|t| t.writes.iter().cloned()).collect();
     task(TaskKind::Quality, reads, vec![quality::table()], &[], true)
 }
 

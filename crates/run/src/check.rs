@@ -43,7 +43,8 @@ pub fn check(project: &Project) -> Result<Checked, Diagnostics> {
 /// Without the complaints that a table is missing which a broken SQL file would have made: that file's own error says it.
 fn without_consequences(all: Diagnostics, project: &Project, schemas: &BTreeMap<TableName, SchemaRef>) -> Diagnostics {
     let made: BTreeSet<String> = schemas.keys().map(ToString::to_string).collect();
-    let broken: Vec<String> = project.sql.keys().filter(|name| !made.contains(*name)).map(|name| format!("there is no table `{name}`")).collect();
+    let broken: Vec<String> =
+        project.sql.keys().filter(|name| !made.contains(*name)).map(|name| format!("there is no table `{name}`")).collect();
     let mut kept = Diagnostics::new();
     kept.extend(all.into_iter().filter(|d| !broken.iter().any(|b| d.message.starts_with(b))));
     kept

@@ -23,7 +23,10 @@ pub(crate) fn check(project: &Project, schemas: &Schemas, out: &mut Diagnostics)
 fn model(file: &Loaded<SqlTests>, test: &SqlTest, project: &Project, schemas: &Schemas, out: &mut Diagnostics) {
     if !project.sql.contains_key(&test.table.value) {
         let known = project.sql.keys().map(String::as_str);
-        out.push(file.error("RUN020", &test.table, format!("there is no SQL model `{}`", test.table)).with_help_opt(suggest::help(&test.table, known)));
+        out.push(
+            file.error("RUN020", &test.table, format!("there is no SQL model `{}`", test.table))
+                .with_help_opt(suggest::help(&test.table, known)),
+        );
         return;
     }
     let Some(schema) = schema_of(schemas, &test.table) else { return };

@@ -50,7 +50,11 @@ impl Execution {
             }
         }
         while !open.is_empty() || !running.is_empty() {
-            let ready: Vec<usize> = open.iter().copied().filter(|i| self.graph.needs[*i].iter().all(|n| ended.contains_key(n) || !selected.contains(n))).collect();
+            let ready: Vec<usize> = open
+                .iter()
+                .copied()
+                .filter(|i| self.graph.needs[*i].iter().all(|n| ended.contains_key(n) || !selected.contains(n)))
+                .collect();
             for position in ready {
                 if running.len() >= self.runner.project.threads() {
                     break;
@@ -116,10 +120,13 @@ impl Execution {
             fingerprint = blake3::hash(format!("{}{text}", self.options.as_of).as_bytes()).to_hex()[..32].to_owned();
         }
         let looks = matches!(task.kind, TaskKind::Extract { .. });
-        if !looks && !self.options.full_refresh && is_fresh(lake, task, &fingerprint).await?
+        if !looks
+            && !self.options.full_refresh
+            && is_fresh(lake, task, &fingerprint).await?
             && let Some(state) = state::read(lake, &task.id).await?
         {
-            let summary = TaskSummary { id: task.id.clone(), status: TaskStatus::UpToDate, seconds: 0.0, outcome: state.outcome, error: None };
+            let summary =
+                TaskSummary { id: task.id.clone(), status: TaskStatus::UpToDate, seconds: 0.0, outcome: state.outcome, error: None };
             self.journal.done(&summary).await?;
             return Ok(Ended { position, fingerprint: Some(fingerprint), summary });
         }

@@ -18,10 +18,14 @@ pub(crate) fn expand(project: &Project, pipeline: &Pipeline, params: &Params) ->
                     _ => false,
                 }));
             }
-            Step::Transform(step) => tasks.extend(sql.iter().filter(|task| match (&task.kind, &step.select) {
-                (TaskKind::Transform(table), Some(select)) => select.iter().any(|s| selects(s, table)),
-                _ => true,
-            }).cloned()),
+            Step::Transform(step) => tasks.extend(
+                sql.iter()
+                    .filter(|task| match (&task.kind, &step.select) {
+                        (TaskKind::Transform(table), Some(select)) => select.iter().any(|s| selects(s, table)),
+                        _ => true,
+                    })
+                    .cloned(),
+            ),
             Step::Learn(step) => tasks.extend(adapt::learn(project, &step.model.value)),
             Step::Assess(_) => tasks.extend(adapt::assess(project)),
             Step::Report(_) => tasks.push(adapt::report(project)),

@@ -35,9 +35,8 @@ pub(crate) async fn run(ctx: &StepContext, mut checks: Vec<CheckResult>) -> Resu
     // A run that is taken up again knows more checks than before: those are another commit, not the same one repeated.
     let version = ctx.fingerprint.as_deref().unwrap_or_default();
     let txn = Txn::new(ctx.step.clone(), format!("{}.{version}", ctx.run_id));
-    let write = Write::new(table(), Mode::OverwritePartitions, data, txn)
-        .partitioned_by(["as_of"])
-        .with_fingerprint(ctx.fingerprint.clone());
+    let write =
+        Write::new(table(), Mode::OverwritePartitions, data, txn).partitioned_by(["as_of"]).with_fingerprint(ctx.fingerprint.clone());
     ctx.lake.commit(write).await?;
     Ok(Outcome { rows_in: rows, rows_out: rows, ..Outcome::default() })
 }

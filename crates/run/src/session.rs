@@ -58,12 +58,8 @@ pub async fn run(runner: &Runner, options: &RunOptions) -> Result<RunSummary, Er
 pub async fn retry(runner: &Runner) -> Result<RunSummary, Error> {
     let _lock = lock(&runner.lake, "retry").await?;
     let plan = unfinished(&runner.lake).await?.ok_or(Error::NothingToRetry)?;
-    let options = RunOptions {
-        pipeline: plan.pipeline.clone(),
-        as_of: plan.as_of,
-        select: plan.select.clone(),
-        full_refresh: plan.full_refresh,
-    };
+    let options =
+        RunOptions { pipeline: plan.pipeline.clone(), as_of: plan.as_of, select: plan.select.clone(), full_refresh: plan.full_refresh };
     let done = Journal::of(&runner.lake, &plan.run_id).entries().await?;
     execute(runner, &options, &plan.run_id, done).await
 }
@@ -96,7 +92,14 @@ async fn execute(runner: &Runner, options: &RunOptions, run_id: &str, done: BTre
     };
     journal.begin(&plan).await?;
     runner.observer.event(Event::Started { run_id: run_id.to_owned(), tasks: selected.len() });
-    let execution = Execution { runner: runner.clone(), graph: Arc::new(graph), journal: journal.clone(), options: options.clone(), run_id: run_id.to_owned(), params };
+    let execution = Execution {
+        runner: runner.clone(),
+        graph: Arc::new(graph),
+        journal: journal.clone(),
+        options: options.clone(),
+        run_id: run_id.to_owned(),
+        params,
+    };
     let tasks = execution.run(&selected, done).await?;
     let summary = RunSummary {
         run_id: run_id.to_owned(),

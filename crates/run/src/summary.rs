@@ -1,7 +1,7 @@
 use crate::error::TaskError;
+use chrono::NaiveDate;
 use cscopilot_diag::ExitClass;
 use cscopilot_lake::step::{CheckStatus, Outcome};
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 /// How a task ended.

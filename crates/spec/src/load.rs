@@ -219,7 +219,19 @@ impl Files<'_> {
 
     /// Folders below `configs/` that nothing reads are most likely misspelt.
     fn strangers(&mut self) {
-        let known = ["alerts", "connectors", "environments", "features", "models", "opportunities", "plays", "scorecards", "sources", "syncs", "channels"];
+        let known = [
+            "alerts",
+            "connectors",
+            "environments",
+            "features",
+            "models",
+            "opportunities",
+            "plays",
+            "scorecards",
+            "sources",
+            "syncs",
+            "channels",
+        ];
         for folder in self.folders("configs") {
             if !known.contains(&folder.as_str()) {
                 self.out.push(

@@ -391,15 +391,13 @@ fn check_estimators(loaded: &Loaded<Model>, out: &mut Diagnostics) {
     for at in &loaded.value.estimators {
         let name = at.value.name();
         if seen.contains(&name) {
-            out.push(
-                loaded
-                    .error("SPC065", at, format!("the estimator `{name}` is listed twice"))
-                    .with_help("list each estimator once"),
-            );
+            out.push(loaded.error("SPC065", at, format!("the estimator `{name}` is listed twice")).with_help("list each estimator once"));
         }
         seen.push(name);
         if let Some(problem) = estimator_problem(&at.value) {
-            out.push(loaded.error("SPC066", at, format!("in `{name}`, {problem}")).with_help("see the reference of model files for the ranges"));
+            out.push(
+                loaded.error("SPC066", at, format!("in `{name}`, {problem}")).with_help("see the reference of model files for the ranges"),
+            );
         }
     }
 }

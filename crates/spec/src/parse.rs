@@ -48,9 +48,8 @@ fn describe(error: &Error) -> Diagnostic {
         Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             Diagnostic::error("SPC005", format!("{} found where {} belongs", unexpected, expected))
         }
-        Error::ExternalMessage { .. } | Error::Eof { .. } | Error::InvalidUtf8Input => {
-            Diagnostic::error("SPC001", one_line(error)).with_help("the file is not valid YAML here: check indentation, quotes and brackets")
-        }
+        Error::ExternalMessage { .. } | Error::Eof { .. } | Error::InvalidUtf8Input => Diagnostic::error("SPC001", one_line(error))
+            .with_help("the file is not valid YAML here: check indentation, quotes and brackets"),
         _ => Diagnostic::error("SPC005", in_words(one_line(error))),
     }
 }

@@ -88,9 +88,7 @@ impl Component for Pipeline {
 
     fn validate(loaded: &Loaded<Self>, project: &Project, out: &mut Diagnostics) {
         let missing = |at: &At<String>, what: &str, known: Vec<&str>| {
-            loaded
-                .error("SPC020", at, format!("there is no {what} `{at}`"))
-                .with_help_opt(suggest::help(at, known))
+            loaded.error("SPC020", at, format!("there is no {what} `{at}`")).with_help_opt(suggest::help(at, known))
         };
         if loaded.value.steps.is_empty() {
             out.push(

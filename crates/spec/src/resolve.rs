@@ -118,5 +118,6 @@ fn find_secret(name: &str) -> Result<String, Diagnostic> {
         }
         Err(_) => searched.push(format!("the folder that {SECRETS_DIR} names (it is not set)")),
     }
-    Err(Diagnostic::error("SPC017", format!("the secret `{name}` is nowhere to be found")).with_help(format!("searched: {}", searched.join("; "))))
+    Err(Diagnostic::error("SPC017", format!("the secret `{name}` is nowhere to be found"))
+        .with_help(format!("searched: {}", searched.join("; "))))
 }

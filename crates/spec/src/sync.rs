@@ -217,10 +217,18 @@ fn rules(loaded: &Loaded<Sync>, out: &mut Diagnostics) {
             );
         }
         if let Some(length) = field.max_length.as_ref().filter(|l| l.value == 0) {
-            out.push(loaded.error("SYN106", length, "a text of no characters says nothing").with_help("write the length of the field in the CRM"));
+            out.push(
+                loaded
+                    .error("SYN106", length, "a text of no characters says nothing")
+                    .with_help("write the length of the field in the CRM"),
+            );
         }
         if let Some(factor) = field.multiply_by.as_ref().filter(|f| !f.is_finite() || f.value == 0.0) {
-            out.push(loaded.error("SYN107", factor, format!("a number can't be multiplied by {factor}")).with_help("100 makes a percentage of a share"));
+            out.push(
+                loaded
+                    .error("SYN107", factor, format!("a number can't be multiplied by {factor}"))
+                    .with_help("100 makes a percentage of a share"),
+            );
         }
     }
 }

@@ -127,14 +127,7 @@ mod tests {
     #[test]
     fn splits_references_from_plain_characters() {
         let text = Text::parse("${param:data_dir}/x-$$5-${env:HOME}").unwrap();
-        assert_eq!(
-            text.pieces(),
-            [
-                Piece::Param("data_dir".into()),
-                Piece::Literal("/x-$5-".into()),
-                Piece::Env("HOME".into())
-            ]
-        );
+        assert_eq!(text.pieces(), [Piece::Param("data_dir".into()), Piece::Literal("/x-$5-".into()), Piece::Env("HOME".into())]);
     }
 
     #[test]

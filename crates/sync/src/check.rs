@@ -39,7 +39,11 @@ fn columns(loaded: &Loaded<Sync>, table: &TableName, schema: &SchemaRef, out: &m
             Err(_) => out.push(no_column(&field.column)),
             Ok(column) if !fits(column.data_type(), field) => out.push(
                 loaded
-                    .error("SYN006", &field.column, format!("`{}` is {}, which no field of the CRM can hold", field.column, column.data_type()))
+                    .error(
+                        "SYN006",
+                        &field.column,
+                        format!("`{}` is {}, which no field of the CRM can hold", field.column, column.data_type()),
+                    )
                     .with_help("cast it to text in SQL; of lists of structs, name the text with `part:`"),
             ),
             Ok(_) => {}

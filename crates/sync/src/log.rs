@@ -126,8 +126,8 @@ pub(crate) async fn append(ctx: &StepContext, sync: &str, sequence: i64, entries
     let batch = RecordBatch::try_new(log_schema(), columns)?;
     // The number is part of the transaction: a run that is retried after it has logged something may log what it does then.
     let txn = Txn::new(format!("{}#{sequence}", ctx.step), ctx.run_id.clone());
-    let write = Write::new(log_table(), Mode::Append, stream_of_batches(log_schema(), vec![batch]), txn)
-        .with_fingerprint(ctx.fingerprint.clone());
+    let write =
+        Write::new(log_table(), Mode::Append, stream_of_batches(log_schema(), vec![batch]), txn).with_fingerprint(ctx.fingerprint.clone());
     ctx.lake.commit(write).await?;
     Ok(())
 }

@@ -107,12 +107,15 @@ impl<'a> Plan<'a> {
 
     /// Records that can't be written, with the reason.
     fn impossible(&self) -> Vec<(String, Fields, (String, String))> {
-        let missing = self.wanted.records.iter().filter(|(key, _)| !self.current.contains_key(*key)).map(|(key, record)| {
-            (key.clone(), record.fields.clone(), ("NOT_FOUND".to_owned(), "the CRM has no such record".to_owned()))
-        });
-        let repeated = self.wanted.repeated.iter().map(|key| {
-            (key.clone(), Fields::new(), ("DUPLICATE_KEY".to_owned(), "several rows claim this record".to_owned()))
-        });
+        let missing =
+            self.wanted.records.iter().filter(|(key, _)| !self.current.contains_key(*key)).map(|(key, record)| {
+                (key.clone(), record.fields.clone(), ("NOT_FOUND".to_owned(), "the CRM has no such record".to_owned()))
+            });
+        let repeated = self
+            .wanted
+            .repeated
+            .iter()
+            .map(|key| (key.clone(), Fields::new(), ("DUPLICATE_KEY".to_owned(), "several rows claim this record".to_owned())));
         missing.chain(repeated).collect()
     }
 }
@@ -130,7 +133,14 @@ pub async fn diff(ctx: &StepContext, name: &str) -> Result<Diff> {
         for (fields, action) in [(&todo.decision.write, Action::Write), (&todo.decision.keep, Action::KeepEdit)] {
             for (field, after) in fields {
                 let before = todo.current.fields.get(field).cloned().unwrap_or_default();
-                changes.push(Change { record: todo.key.to_owned(), name: name_of(todo.key), field: field.clone(), before, after: after.clone(), action });
+                changes.push(Change {
+                    record: todo.key.to_owned(),
+                    name: name_of(todo.key),
+                    field: field.clone(),
+                    before,
+                    after: after.clone(),
+                    action,
+                });
             }
         }
     }
@@ -202,7 +212,8 @@ fn note_what_is_not_written(todo: &Todo<'_>, plan: &Plan<'_>, done: &mut Done) {
     let decision = &todo.decision;
     if !decision.confirm.is_empty() {
         let known = plan.known.get(todo.key);
-        let before = decision.confirm.keys().map(|f| (f.clone(), known.and_then(|k| k.written.get(f)).cloned().unwrap_or_default())).collect();
+        let before =
+            decision.confirm.keys().map(|f| (f.clone(), known.and_then(|k| k.written.get(f)).cloned().unwrap_or_default())).collect();
         done.entries.push(entry(todo.key, before, decision.confirm.clone(), Status::Ok));
     }
     done.kept += decision.keep.len() as u64;
@@ -261,8 +272,7 @@ fn note_result(todo: &Todo<'_>, result: Written, again: bool, done: &mut Done) {
 }
 
 fn outcome(plan: &Plan<'_>, todos: &[Todo<'_>], done: &Done) -> Outcome {
-    let mut outcome =
-        Outcome { rows_in: plan.wanted.rows, rows_out: done.written, rows_rejected: done.refused, ..Outcome::default() };
+    let mut outcome = Outcome { rows_in: plan.wanted.rows, rows_out: done.written, rows_rejected: done.refused, ..Outcome::default() };
     let differing = todos.iter().filter(|t| !t.decision.write.is_empty() || !t.decision.keep.is_empty()).count();
     outcome.fact("records_written", done.written);
     outcome.fact("records_refused", done.refused);

@@ -73,7 +73,8 @@ struct Page {
 
 impl Salesforce {
     pub(crate) fn new(ctx: &StepContext, target: &SalesforceTarget, fields: Vec<String>) -> Result<Self> {
-        let unresolved = |text: &Text, d: cscopilot_diag::Diagnostic| Error::Unresolved { text: text.raw().to_owned(), reason: d.message, help: d.help };
+        let unresolved =
+            |text: &Text, d: cscopilot_diag::Diagnostic| Error::Unresolved { text: text.raw().to_owned(), reason: d.message, help: d.help };
         let address = ctx.project.resolve(&target.base_url).map_err(|d| unresolved(&target.base_url, d))?;
         let token = ctx.project.secret(&target.token).map_err(|d| unresolved(&target.token, d))?;
         let bad_url = |reason: String| Error::BadUrl { url: address.clone(), reason };
@@ -189,7 +190,10 @@ impl Salesforce {
         let request = Request::new(Method::PATCH, self.url("composite/sobjects")?).json(&body).map_err(call(WHAT))?;
         let results: Vec<RowResult> = self.send(request, WHAT).await?.json().map_err(call(WHAT))?;
         if results.len() != records.len() {
-            return Err(Error::BadAnswer { what: WHAT.to_owned(), reason: format!("{} results for {} records", results.len(), records.len()) });
+            return Err(Error::BadAnswer {
+                what: WHAT.to_owned(),
+                reason: format!("{} results for {} records", results.len(), records.len()),
+            });
         }
         Ok(results.into_iter().map(written).collect())
     }

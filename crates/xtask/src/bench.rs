@@ -44,9 +44,17 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
     output(Command::new(&bin).current_dir(root).arg("init").arg(&project), &[0])?;
     let (accounts, months, events) = (accounts.to_string(), months.to_string(), events_per_day.to_string());
     output(
-        Command::new(&bin)
-            .current_dir(&project)
-            .args(["simulate", "--accounts", &accounts, "--months", &months, "--events-per-day", &events, "--as-of", AS_OF]),
+        Command::new(&bin).current_dir(&project).args([
+            "simulate",
+            "--accounts",
+            &accounts,
+            "--months",
+            &months,
+            "--events-per-day",
+            &events,
+            "--as-of",
+            AS_OF,
+        ]),
         &[0],
     )?;
     // The report is measured as well; the CRM's network is not.
@@ -65,7 +73,10 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
         if id.starts_with("extract.mixpanel") {
             usage_rows += task["outcome"]["rows_in"].as_u64().unwrap_or(0);
         }
-        steps.insert(id, json!({ "seconds": task["seconds"], "rows_in": task["outcome"]["rows_in"], "rows_out": task["outcome"]["rows_out"] }));
+        steps.insert(
+            id,
+            json!({ "seconds": task["seconds"], "rows_in": task["outcome"]["rows_in"], "rows_out": task["outcome"]["rows_out"] }),
+        );
     }
     Ok(json!({
         "machine": machine(),
@@ -91,6 +102,7 @@ fn machine() -> Value {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned());
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib: Option<u64> = memory.lines().find_map(|l| l.strip_prefix("MemTotal:")).and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
+    let kib: Option<u64> =
+        memory.lines().find_map(|l| l.strip_prefix("MemTotal:")).and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
     json!({ "cpus": cpus, "cpu": model, "memory_mib": kib.map(|k| k >> 10) })
 }

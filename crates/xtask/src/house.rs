@@ -57,7 +57,8 @@ fn crates_use_only_those_the_data_flow_allows() {
         if name == "xtask" {
             continue;
         }
-        let allowed = edges.get(name.as_str()).unwrap_or_else(|| panic!("crate `{name}` is not in the plan: add it to EDGES and ARCHITECTURE.md"));
+        let allowed =
+            edges.get(name.as_str()).unwrap_or_else(|| panic!("crate `{name}` is not in the plan: add it to EDGES and ARCHITECTURE.md"));
         wrong.extend(uses.iter().filter(|u| all.contains_key(*u) && !allowed.contains(&u.as_str())).map(|u| format!("{name} -> {u}")));
     }
     assert_eq!(all.len(), EDGES.len() + 1, "a crate of the plan is missing");

@@ -70,10 +70,9 @@ pub(crate) async fn run(args: &ExplainArgs, global: &Global) -> Result<ExitClass
     if found {
         return Ok(ExitClass::Done);
     }
-    Err(Failure::failed(
-        Diagnostic::error("CLI030", format!("nothing is known of account `{}` as of {as_of}", args.account))
-            .with_help("see `cscopilot query \"SELECT account_id, account_name FROM marts.accounts\"` for the ids, and `--as-of` for the night"),
-    ))
+    Err(Failure::failed(Diagnostic::error("CLI030", format!("nothing is known of account `{}` as of {as_of}", args.account)).with_help(
+        "see `cscopilot query \"SELECT account_id, account_name FROM marts.accounts\"` for the ids, and `--as-of` for the night",
+    )))
 }
 
 /// The newest night that has scores.

@@ -24,7 +24,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitClass, Failure> {
             Diagnostic::error("CLI010", format!("{} is not empty", dir.display())).with_help("name a new folder"),
         ));
     }
-    write(dir).map_err(|e| Failure::failed(Diagnostic::error("CLI011", format!("the project can't be written to {}: {e}", dir.display()))))?;
+    write(dir)
+        .map_err(|e| Failure::failed(Diagnostic::error("CLI011", format!("the project can't be written to {}: {e}", dir.display()))))?;
     println!("Wrote a starter project to {}. Next:", dir.display());
     println!("  cd {}", dir.display());
     println!("  cscopilot simulate                          # extracts of a simulated company, in data/");

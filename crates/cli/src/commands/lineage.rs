@@ -46,6 +46,7 @@ pub(crate) async fn run(args: &LineageArgs, global: &Global) -> Result<ExitClass
         return Ok(ExitClass::Done);
     }
     Err(Failure::invalid(
-        Diagnostic::error("CLI040", format!("there is no table or column `{name}`")).with_help_opt(suggest::help(name, tables.iter().map(String::as_str))),
+        Diagnostic::error("CLI040", format!("there is no table or column `{name}`"))
+            .with_help_opt(suggest::help(name, tables.iter().map(String::as_str))),
     ))
 }

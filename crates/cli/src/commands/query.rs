@@ -11,7 +11,9 @@ pub(crate) async fn run(args: &QueryArgs, global: &Global) -> Result<ExitClass, 
     let mut sql = args.sql.clone();
     if sql == "-" {
         sql.clear();
-        std::io::stdin().read_to_string(&mut sql).map_err(|e| Failure::invalid(Diagnostic::error("CLI020", format!("stdin can't be read: {e}"))))?;
+        std::io::stdin()
+            .read_to_string(&mut sql)
+            .map_err(|e| Failure::invalid(Diagnostic::error("CLI020", format!("stdin can't be read: {e}"))))?;
     }
     let params = cscopilot_transform::params(&project, args.as_of.date());
     let rows = lake.query(&sql, &params).await?;

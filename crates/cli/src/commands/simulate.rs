@@ -29,7 +29,10 @@ pub(crate) async fn run(args: &SimulateArgs, global: &Global) -> Result<ExitClas
             .iter()
             .map(|s| serde_json::json!({"vendor": s.vendor, "stream": s.stream, "lines": s.counts.lines, "malformed": s.counts.malformed}))
             .collect();
-        println!("{}", serde_json::json!({"out": summary.out, "customers": summary.customers, "active": summary.active, "churned": summary.churned, "streams": streams}));
+        println!(
+            "{}",
+            serde_json::json!({"out": summary.out, "customers": summary.customers, "active": summary.active, "churned": summary.churned, "streams": streams})
+        );
         return Ok(ExitClass::Done);
     }
     println!(

@@ -21,7 +21,9 @@ pub(crate) async fn run(args: &SyncArgs, global: &Global) -> Result<ExitClass, F
     let outcome = cscopilot_run::sync(&runner, &args.sync, as_of).await?;
     match global.format {
         Format::Json => println!("{}", serde_json::json!(outcome)),
-        Format::Text => println!("{}: {} fields written, {} records refused", args.sync, thousands(outcome.rows_out), thousands(outcome.rows_rejected)),
+        Format::Text => {
+            println!("{}: {} fields written, {} records refused", args.sync, thousands(outcome.rows_out), thousands(outcome.rows_rejected))
+        }
     }
     for warning in &outcome.warnings {
         eprintln!("warning[{}]: {}", warning.code, warning.message);
@@ -44,5 +46,8 @@ fn print(diff: &Diff) {
         let kept = if change.action == Action::KeepEdit { "  kept: a person edited it" } else { "" };
         println!("  {:32} {} -> {}{kept}", change.field, text(&change.before), text(&change.after));
     }
-    println!("{} fields would change; nothing was written", thousands(diff.changes.iter().filter(|c| c.action == Action::Write).count() as u64));
+    println!(
+        "{} fields would change; nothing was written",
+        thousands(diff.changes.iter().filter(|c| c.action == Action::Write).count() as u64)
+    );
 }

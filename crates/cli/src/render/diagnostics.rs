@@ -85,6 +85,8 @@ impl miette::Diagnostic for Graphical<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.span.map(|span| Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span))) as Box<dyn Iterator<Item = LabeledSpan>>)
+        self.span.map(|span| {
+            Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span))) as Box<dyn Iterator<Item = LabeledSpan>>
+        })
     }
 }

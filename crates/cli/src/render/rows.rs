@@ -36,7 +36,8 @@ fn table(batches: &[RecordBatch], mut out: impl Write) -> Result<(), arrow::erro
 }
 
 fn json(batches: &[RecordBatch], out: impl Write) -> Result<(), arrow::error::ArrowError> {
-    let mut writer = arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(out);
+    let mut writer =
+        arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(out);
     for batch in batches {
         writer.write(batch)?;
     }

@@ -81,7 +81,14 @@ fn figures(run: &RunSummary) -> Vec<(&'static str, String)> {
         let text = promoted.map_or_else(|| "scored".to_owned(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
         figures.push(("model", format!("{}: {text}", task.id.trim_start_matches("learn."))));
     }
-    for (label, id) in [("scores", "learn."), ("health scores", "assess.health"), ("alerts", "assess.alerts"), ("opportunities", "assess.opportunities"), ("next actions", "assess.actions"), ("CRM changes", "sync.")] {
+    for (label, id) in [
+        ("scores", "learn."),
+        ("health scores", "assess.health"),
+        ("alerts", "assess.alerts"),
+        ("opportunities", "assess.opportunities"),
+        ("next actions", "assess.actions"),
+        ("CRM changes", "sync."),
+    ] {
         let tasks = of(id);
         if !tasks.is_empty() {
             figures.push((label, thousands(sum(&tasks, |t| t.outcome.rows_out))));

@@ -76,7 +76,11 @@ fn nightly_ravenstack_counts_its_bad_rows_and_promotes_no_model() {
     assert_eq!(promoted[0]["promoted"], 0);
     let checks = rows(&project, &data, "SELECT subject, \"check\", failing_rows FROM ops.data_quality WHERE status = 'warned'");
     assert!(checks.iter().any(|c| c["failing_rows"] == 21), "the 21 duplicate usage ids are not counted: {checks:?}");
-    let scores = rows(&project, &data, "SELECT count(*) AS n, count(health_score) AS health, count(churn_probability) AS churn FROM marts.account_scores");
+    let scores = rows(
+        &project,
+        &data,
+        "SELECT count(*) AS n, count(health_score) AS health, count(churn_probability) AS churn FROM marts.account_scores",
+    );
     assert!(scores[0]["health"].as_u64().unwrap() > 100, "{scores:?}");
     assert_eq!(scores[0]["churn"], 0);
     for table in ["ops.alerts", "marts.opportunities", "marts.next_actions"] {

@@ -27,7 +27,10 @@ fn a_killed_run_that_is_retried_ends_like_an_uninterrupted_one() {
     expect(&mut company.nightly(), &[0, 3]);
     let whole = start.elapsed();
     let expected = company.state();
-    assert!(expected.tables.len() > 20 && expected.files.len() > 50 && expected.crm.len() > 1000, "the uninterrupted run did too little: {expected:?}");
+    assert!(
+        expected.tables.len() > 20 && expected.files.len() > 50 && expected.crm.len() > 1000,
+        "the uninterrupted run did too little: {expected:?}"
+    );
 
     let seed = std::env::var("CSCOPILOT_KILL_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let mut moments = Moments(seed);
@@ -49,7 +52,10 @@ fn a_killed_run_that_is_retried_ends_like_an_uninterrupted_one() {
             other => panic!("retry after kill {kill} at {moment:?} ended with {other:?}: {}", String::from_utf8_lossy(&retried.stderr)),
         }
         let state = company.state();
-        assert_eq!(state.tables, expected.tables, "tables differ after kill {kill} at {moment:?} of {whole:?} (seed {seed}, as of {AS_OF})");
+        assert_eq!(
+            state.tables, expected.tables,
+            "tables differ after kill {kill} at {moment:?} of {whole:?} (seed {seed}, as of {AS_OF})"
+        );
         assert_eq!(state.files, expected.files, "models or pages differ after kill {kill} at {moment:?} of {whole:?} (seed {seed})");
         assert_eq!(state.crm, expected.crm, "the CRM differs after kill {kill} at {moment:?} of {whole:?} (seed {seed})");
     }

@@ -11,7 +11,8 @@ fn the_same_run_again_does_no_work_and_a_full_refresh_gives_the_same() {
 
     let again = expect(company.nightly().args(["--format", "json"]), &[0, 3]);
     let summary: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
-    let worked: Vec<&str> = summary["tasks"].as_array().unwrap().iter().filter(|t| t["status"] != "up_to_date").filter_map(|t| t["id"].as_str()).collect();
+    let worked: Vec<&str> =
+        summary["tasks"].as_array().unwrap().iter().filter(|t| t["status"] != "up_to_date").filter_map(|t| t["id"].as_str()).collect();
     assert!(worked.is_empty(), "the second run did work: {worked:?}");
     assert_eq!(company.state(), first);
 

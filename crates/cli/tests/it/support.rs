@@ -56,7 +56,14 @@ impl Company {
         expect(cscopilot().arg("init").arg(&project), &[0]);
         let (accounts, months) = (accounts.to_string(), months.to_string());
         expect(
-            cscopilot().arg("simulate").arg("--project").arg(&project).args(["--accounts", &accounts, "--months", &months, "--as-of", AS_OF]),
+            cscopilot().arg("simulate").arg("--project").arg(&project).args([
+                "--accounts",
+                &accounts,
+                "--months",
+                &months,
+                "--as-of",
+                AS_OF,
+            ]),
             &[0],
         );
         let server = Fake::start(&project, "fake");

@@ -27,8 +27,7 @@ pub(crate) enum Kind {
     Composite = 7,
 }
 
-const KINDS: [Kind; 8] =
-    [Kind::Missing, Kind::Null, Kind::Text, Kind::Escaped, Kind::Number, Kind::True, Kind::False, Kind::Composite];
+const KINDS: [Kind; 8] = [Kind::Missing, Kind::Null, Kind::Text, Kind::Escaped, Kind::Number, Kind::True, Kind::False, Kind::Composite];
 
 /// The place of a value in its chunk, and its kind, in eight bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

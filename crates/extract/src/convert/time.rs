@@ -58,7 +58,9 @@ impl Form {
             "unix_millis" => Self::UnixMillis,
             _ => match simple(format) {
                 Some(tokens) => Self::Simple(tokens),
-                None => Self::Other { pattern: format.to_owned(), zoned: ["%z", "%:z", "%#z", "%+", "%s"].iter().any(|z| format.contains(z)) },
+                None => {
+                    Self::Other { pattern: format.to_owned(), zoned: ["%z", "%:z", "%#z", "%+", "%s"].iter().any(|z| format.contains(z)) }
+                }
             },
         }
     }
@@ -127,9 +129,7 @@ fn instant(text: &[u8], form: &Form, zone: Option<Tz>) -> Result<i64, Why> {
             Ok(secs) => secs.checked_mul(1_000_000).ok_or(NO_TIMESTAMP),
             Err(_) => number::decimal(text, 20, 6, true).ok().and_then(|v| i64::try_from(v).ok()).ok_or(NO_TIMESTAMP),
         },
-        Form::UnixMillis => {
-            number::decimal(text, 20, 3, true).ok().and_then(|v| i64::try_from(v).ok()).ok_or(NO_TIMESTAMP)
-        }
+        Form::UnixMillis => number::decimal(text, 20, 3, true).ok().and_then(|v| i64::try_from(v).ok()).ok_or(NO_TIMESTAMP),
         Form::Simple(tokens) => by_tokens(text, tokens).ok_or(NO_TIMESTAMP).and_then(|t| in_zone(t, zone)),
         Form::Other { pattern, zoned } => {
             let text = std::str::from_utf8(text).map_err(|_| NO_TIMESTAMP)?;

@@ -8,7 +8,9 @@ use cscopilot_diag::Diagnostics;
 pub(super) fn percent(loaded: &Loaded<Source>, pct: &At<f64>, out: &mut Diagnostics) {
     if !(0.0..=100.0).contains(&pct.value) {
         out.push(
-            loaded.error("SRC002", pct, format!("`max_rejected_pct` is {pct}, which is no percentage")).with_help("write a number from 0 to 100"),
+            loaded
+                .error("SRC002", pct, format!("`max_rejected_pct` is {pct}, which is no percentage"))
+                .with_help("write a number from 0 to 100"),
         );
     }
 }
@@ -32,7 +34,9 @@ pub(super) fn stream(loaded: &Loaded<Source>, stream: &Stream, out: &mut Diagnos
         percent(loaded, pct, out);
     }
     if stream.columns.is_empty() {
-        out.push(loaded.error("SRC004", &stream.files, "the stream has no columns").with_help("declare the columns to read under `columns:`"));
+        out.push(
+            loaded.error("SRC004", &stream.files, "the stream has no columns").with_help("declare the columns to read under `columns:`"),
+        );
     }
     pattern(loaded, &stream.files, out);
     let format = stream.format();
@@ -110,7 +114,9 @@ fn csv_rules(loaded: &Loaded<Source>, stream: &Stream, csv: &CsvFormat, out: &mu
     }
     if csv.quote.as_ref().is_some_and(|quote| quote.value == csv.delimiter.value) {
         out.push(
-            loaded.error("SRC011", &place(&csv.delimiter), "delimiter and quote are the same sign").with_help("most files take `,` and `\"`"),
+            loaded
+                .error("SRC011", &place(&csv.delimiter), "delimiter and quote are the same sign")
+                .with_help("most files take `,` and `\"`"),
         );
     }
     separators(loaded, csv.decimal_separator.as_ref(), csv.thousands_separator.as_ref(), out);
@@ -131,7 +137,9 @@ fn separators(loaded: &Loaded<Source>, decimal: Option<&At<char>>, thousands: Op
     for sign in decimal.into_iter().chain(thousands) {
         if sign.is_ascii_digit() || matches!(sign.value, '-' | '+' | 'e' | 'E') {
             out.push(
-                loaded.error("SRC013", sign, format!("`{sign}` can't separate digits")).with_help("take a point, a comma, a blank or an apostrophe"),
+                loaded
+                    .error("SRC013", sign, format!("`{sign}` can't separate digits"))
+                    .with_help("take a point, a comma, a blank or an apostrophe"),
             );
         }
     }
@@ -183,7 +191,9 @@ fn column_rules(loaded: &Loaded<Source>, name: &At<String>, column: &Column, out
         && let Some(both) = column.true_values.iter().find(|word| column.false_values.iter().any(|f| f.eq_ignore_ascii_case(word)))
     {
         out.push(
-            loaded.error("SRC020", name, format!("`{both}` stands for both true and false")).with_help("remove it from one of the two lists"),
+            loaded
+                .error("SRC020", name, format!("`{both}` stands for both true and false"))
+                .with_help("remove it from one of the two lists"),
         );
     }
 }

@@ -103,7 +103,8 @@ async fn query(State(org): State<Shared>, headers: HeaderMap, Query(params): Que
     let q = &params["q"];
     let fields: Vec<&str> = q.strip_prefix("SELECT ").unwrap().split_once(" FROM Account").unwrap().0.split(',').collect();
     let keys = q.split_once(" IN (").unwrap().1.trim_end_matches(')').replace("\\'", "'");
-    let found = org.records.iter().filter(|(_, r)| r.get("Key__c").and_then(Value::as_str).is_some_and(|k| keys.contains(&format!("'{k}'"))));
+    let found =
+        org.records.iter().filter(|(_, r)| r.get("Key__c").and_then(Value::as_str).is_some_and(|k| keys.contains(&format!("'{k}'"))));
     let records: Vec<Value> = found.map(|(id, r)| shown(id, r, &fields)).collect();
     // Everything is on a second page, so that paging is seen to work.
     let mut headers_of_next = BTreeMap::new();
