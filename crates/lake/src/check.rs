@@ -53,7 +53,8 @@ pub fn check_sql_with_views(
         let physical = state.create_physical_plan(&plan).await.map_err(located)?;
         Ok(lenient_schema(&physical.schema()))
     };
-    run_to_end(work)
+    // Called within a task, planning would use up the budget that tokio gives to it, and then wait for ever for a new one.
+    run_to_end(tokio::task::unconstrained(work))
 }
 
 /// Planning over empty tables in memory waits for nothing, so it needs no runtime and may be called from anywhere.
