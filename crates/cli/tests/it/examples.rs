@@ -1,6 +1,6 @@
 //! The examples over real data.
 
-use crate::support::{cscopilot, expect, root, shared};
+use crate::support::{copy_folder, cscopilot, expect, root, shared};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,22 +11,6 @@ fn copy(name: &str, to: &Path) -> PathBuf {
     copy_folder(&root().join("examples").join(name), &project);
     copy_folder(&root().join("reports"), &to.join("reports"));
     project
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.file_name().is_some_and(|n| n == "lake") {
-            continue;
-        }
-        if path.is_dir() {
-            copy_folder(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn command(project: &Path, data: &Path, arguments: &[&str]) -> Command {

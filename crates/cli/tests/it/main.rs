@@ -7,5 +7,6 @@
 mod bad_projects;
 mod examples;
 mod killed;
+mod leak;
 mod nightly;
 mod support;

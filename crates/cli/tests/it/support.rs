@@ -150,6 +150,23 @@ fn hash_files(folder: &Path, project: &Path, files: &mut BTreeMap<String, u64>) 
     }
 }
 
+/// Copies a folder, without lakes.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.file_name().is_some_and(|n| n == "lake") {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
 /// A fake Salesforce in a process of its own, on a free port.
 pub(crate) struct Fake {
     process: Child,

@@ -1,0 +1,81 @@
+//! Nothing known after a day reaches that day's features.
+//!
+//! The features of a past day, as a later run made them for training, must equal those that a run of that very day makes:
+//! that run can't have seen more. A feature that peeks one day ahead differs, and is caught.
+
+use crate::support::{copy_folder, cscopilot, expect, root, shared};
+use std::path::Path;
+use std::process::Command;
+
+/// Builds the features of a project as of a day into a lake of their own, and gives those of `day` as CSV.
+fn features(mut command: impl FnMut() -> Command, as_of: &str, day: &str) -> Vec<String> {
+    expect(command().args(["run", "nightly", "--as-of", as_of, "--select", "+features.account_features"]), &[0, 3]);
+    let sql = format!("SELECT * FROM features.account_features WHERE as_of = DATE '{day}' ORDER BY account_id");
+    let rows = expect(command().args(["query", &sql, "-o", "csv"]), &[0]);
+    String::from_utf8(rows.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn differing(left: &[String], right: &[String]) -> usize {
+    assert_eq!(left.len(), right.len(), "not the same accounts");
+    left.iter().zip(right).filter(|(l, r)| l != r).count()
+}
+
+fn small(project: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/leak").join(project);
+    let run = |lake: &'static str| {
+        let (path, lake) = (path.clone(), folder.path().join(lake));
+        move || {
+            let mut command = cscopilot();
+            command.arg("--project").arg(&path).arg("--param").arg(format!("lake={}", lake.display()));
+            command
+        }
+    };
+    let later = features(run("later"), "2024-03-15", "2024-03-01");
+    let then = features(run("then"), "2024-03-01", "2024-03-01");
+    assert!(then.len() > 2, "{then:?}");
+    differing(&later, &then)
+}
+
+#[test]
+fn honest_features_of_a_past_day_are_those_that_were_known_then() {
+    assert_eq!(small("honest"), 0);
+}
+
+#[test]
+fn a_planted_feature_that_peeks_one_day_ahead_is_caught() {
+    assert!(small("leaky") > 0);
+}
+
+#[test]
+fn crm5_has_no_leak_and_one_that_is_planted_there_is_caught() {
+    let Some(data) = shared("crm5") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&root().join("reports"), &folder.path().join("reports"));
+    let project = |name: &str| {
+        let to = folder.path().join("examples").join(name);
+        copy_folder(&root().join("examples/crm5"), &to);
+        to
+    };
+    let run = |project: &Path| {
+        let (project, data) = (project.to_path_buf(), data.clone());
+        move || {
+            let mut command = cscopilot();
+            command.arg("--project").arg(&project).arg("--param").arg(format!("data_dir={}", data.display()));
+            command
+        }
+    };
+    let day = "2023-07-09";
+    let then = features(run(&project("then")), day, day);
+    assert!(then.len() > 300, "only {} accounts", then.len());
+    assert_eq!(differing(&features(run(&project("honest")), "2023-10-01", day), &then), 0);
+
+    let leaky = project("leaky");
+    let file = leaky.join("sql/features/account_features.sql");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let honest = "u.usage_date <= s.as_of";
+    assert!(text.contains(honest), "the place for the leak has moved");
+    std::fs::write(&file, text.replace(honest, "u.usage_date <= s.as_of + INTERVAL '1 day'")).unwrap();
+    let caught = differing(&features(run(&leaky), "2023-10-01", day), &then);
+    assert!(caught > 50, "the planted leak shows in {caught} accounts only");
+}
