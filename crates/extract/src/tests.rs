@@ -436,28 +436,3 @@ async fn tasks_and_outputs_name_every_table() {
     assert_eq!(names, ["raw.s__x", "raw.s__x__rejected"]);
     assert!(Path::new(&project.root).exists());
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore]
-async fn measure_real() {
-    let dir = std::env::var("MEASURE_DIR").unwrap();
-    let (source, stream) = (std::env::var("MEASURE_SOURCE").unwrap(), std::env::var("MEASURE_STREAM").unwrap());
-    let options = LoadOptions { params: [("data_dir".to_owned(), dir)].into_iter().collect(), ..LoadOptions::default() };
-    let project = Project::load(Path::new("/work/main"), &options).unwrap_or_else(|e| panic!("{e}"));
-    let folder = tempfile::tempdir().unwrap();
-    let lake = Lake::open(folder.path().to_str().unwrap(), LakeOptions::default()).await.unwrap();
-    let context = StepContext {
-        project: Arc::new(project),
-        lake,
-        as_of: NaiveDate::from_ymd_opt(2026, 7, 1).unwrap(),
-        run_id: "r".into(),
-        step: "s".into(),
-        full_refresh: false,
-        params: Params::new(),
-        progress: Progress::new(),
-        fingerprint: None,
-    };
-    let watch = cscopilot_diag::clock::Stopwatch::start();
-    let outcome = run(&context, &source, &stream).await.unwrap_or_else(|e| panic!("{e}"));
-    eprintln!("{outcome:?}\n{:?}", watch.elapsed());
-}
