@@ -164,7 +164,7 @@ fn data_section(out: &mut String, model: &Model, data: &Dataset, training: &Trai
             judged.calibrator.name(),
             if training.promoted {
                 " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
-                 100,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
+                 60,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
             } else {
                 ""
             }

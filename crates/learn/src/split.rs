@@ -81,7 +81,7 @@ fn date_at_share(data: &Dataset, rows: &[usize], share: f64) -> NaiveDate {
 /// The rows of as many accounts as give about `most` rows; all rows if there are no more.
 ///
 /// Whole accounts are kept or left out, by a hash of their index: the sample is the same every time, and an account's rows
-/// stay together. With some dozens of features, beyond 100,000 rows a model gains nothing that its interval would show.
+/// stay together. With some dozens of features more rows than that gain nothing that the model's interval would show.
 pub fn thin(data: &Dataset, rows: &[usize], most: usize) -> Vec<usize> {
     if rows.len() <= most {
         return rows.to_vec();

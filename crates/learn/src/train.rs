@@ -14,9 +14,9 @@ use crate::split::{self, Plan};
 use crate::validate::{FoldFigures, Validated, validate};
 
 /// At most about this many rows are learned from.
-const MOST_ROWS: usize = 100_000;
+const MOST_ROWS: usize = 60_000;
 /// And about this many in each fold, where estimators are only compared.
-const MOST_FOLD_ROWS: usize = 50_000;
+const MOST_FOLD_ROWS: usize = 40_000;
 
 /// What came out of a training.
 #[derive(Debug)]

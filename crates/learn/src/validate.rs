@@ -84,28 +84,29 @@ fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> R
 }
 
 fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
-    // From the strongest penalty to the weakest: each fit starts near the next one's solution.
-    let mut penalties = settings.l2.clone();
-    penalties.sort_by(|a, b| b.total_cmp(a));
-    let mut margins: Vec<Vec<f64>> = vec![Vec::new(); penalties.len()];
-    for fold in folds {
-        let prepared = Prepared::new(&data.table, &fold.train, data.events_of(&fold.train), settings);
-        let mut last: Option<LogisticModel> = None;
-        for (l2, out) in penalties.iter().zip(&mut margins) {
-            let fitted = prepared.fit(*l2, last.as_ref())?;
-            out.extend(fitted.margins(&data.table, &fold.valid));
-            last = Some(fitted);
-        }
-    }
     let rows: Vec<usize> = folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
     let events = data.events_of(&rows);
-    let loss = |margins: &[f64]| log_loss(&margins.iter().map(|m| sigmoid(*m)).collect::<Vec<_>>(), &events);
-    let mut best = 0;
-    for candidate in 1..penalties.len() {
-        // The stronger penalty, which comes first, wins a draw.
-        if loss(&margins[candidate]) < loss(&margins[best]) {
-            best = candidate;
+    let prepare = |f: &Fold| Prepared::new(&data.table, &f.train, data.events_of(&f.train), settings);
+    let prepared: Vec<Prepared> = folds.iter().map(prepare).collect();
+    // From the strongest penalty to the weakest: each fit starts near the next one's solution, and once a weaker penalty
+    // no longer helps, still weaker ones won't: the loss has one valley.
+    let mut penalties = settings.l2.clone();
+    penalties.sort_by(|a, b| b.total_cmp(a));
+    let mut last: Vec<Option<LogisticModel>> = vec![None; folds.len()];
+    let mut best: Option<(f64, f64, Vec<f64>)> = None;
+    for l2 in penalties {
+        let mut margins = Vec::with_capacity(rows.len());
+        for ((fold, prepared), last) in folds.iter().zip(&prepared).zip(&mut last) {
+            let fitted = prepared.fit(l2, last.as_ref())?;
+            margins.extend(fitted.margins(&data.table, &fold.valid));
+            *last = Some(fitted);
+        }
+        let loss = log_loss(&margins.iter().map(|m| sigmoid(*m)).collect::<Vec<_>>(), &events);
+        match &best {
+            Some((least, ..)) if loss >= *least => break,
+            _ => best = Some((loss, l2, margins)),
         }
     }
-    Ok((Chosen::Logistic { settings: settings.clone(), l2: penalties[best] }, margins.swap_remove(best)))
+    let (_, l2, margins) = best.unwrap_or((0.0, 1.0, vec![0.0; rows.len()]));
+    Ok((Chosen::Logistic { settings: settings.clone(), l2 }, margins))
 }
