@@ -89,7 +89,9 @@ impl Root {
         if !path.contains("://") {
             return Ok(Self::Local(PathBuf::from(path)));
         }
-        let mut options: Vec<(String, String)> = std::env::vars().collect();
+        // The vendors' own variables, such as AWS_REGION; nothing that merely has the name of an option.
+        let own = |name: &str| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix));
+        let mut options: Vec<(String, String)> = std::env::vars().filter(|(name, _)| own(name)).collect();
         for (name, value) in &files.options {
             let value = project.secret(value).map_err(|d| unresolved(value, d))?;
             options.push((name.clone(), value.expose().to_owned()));

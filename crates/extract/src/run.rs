@@ -71,12 +71,26 @@ fn check_types(plan: &StreamPlan, stored: Option<&TableInfo>) -> Result<()> {
             return Err(Error::TypeChanged {
                 table: plan.table.to_string(),
                 column: field.name().clone(),
-                stored: old.data_type().to_string(),
-                declared: field.data_type().to_string(),
+                stored: type_name(old.data_type()),
+                declared: type_name(field.data_type()),
             });
         }
     }
     Ok(())
+}
+
+/// A type as declarations name it.
+fn type_name(kind: &DataType) -> String {
+    match kind {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "string".to_owned(),
+        DataType::Boolean => "bool".to_owned(),
+        DataType::Int64 => "int".to_owned(),
+        DataType::Float64 => "float".to_owned(),
+        DataType::Decimal128(p, s) => format!("decimal({p},{s})"),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(_, _) => "timestamp".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn same_type(stored: &DataType, declared: &DataType) -> bool {
@@ -165,8 +179,12 @@ impl Reading<'_> {
         let mut kept_bytes = 0;
         let threads = self.ctx.project.threads();
         let mut parsed = read(Arc::clone(plan), Arc::clone(&self.files), Arc::clone(contexts), threads).boxed();
+        let mut current = None;
         while let Some(Parsed { file, batch, records, known, rejected, edge, keys: hashes, present }) = parsed.try_next().await? {
             self.ctx.progress.rows(records);
+            if current.replace(file) != Some(file) {
+                self.ctx.progress.note(format!("{} (file {} of {})", contexts[file].key, file + 1, contexts.len()));
+            }
             totals.records += records;
             totals.rows += batch.num_rows() as u64;
             totals.known += known;

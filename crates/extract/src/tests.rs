@@ -235,13 +235,13 @@ async fn reads_nested_json_lines() {
     +-------+----------------------+---------+------+---------------------------------------------------+-------+----------------------+--------+------------------+-------+
     "#);
     insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, _file, _line FROM raw.s__x__rejected ORDER BY _line").await, @r"
-    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
-    | reason        | column_name | detail                                                         | _file            | _line |
-    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
-    | missing_value | event       | `event` has no value                                           | 2024/a.jsonl.zst | 4     |
-    | not_an_object |             | the line is no JSON object                                     | 2024/a.jsonl.zst | 5     |
-    | broken_json   |             | a comma or a closing brace is missing at character 13, near `` | 2024/a.jsonl.zst | 6     |
-    +---------------+-------------+----------------------------------------------------------------+------------------+-------+
+    +---------------+-------------+--------------------------------------------------------------+------------------+-------+
+    | reason        | column_name | detail                                                       | _file            | _line |
+    +---------------+-------------+--------------------------------------------------------------+------------------+-------+
+    | missing_value | event       | `event` has no value                                         | 2024/a.jsonl.zst | 4     |
+    | not_an_object |             | the line is no JSON object                                   | 2024/a.jsonl.zst | 5     |
+    | broken_json   |             | a comma or a closing brace is missing at the end of the line | 2024/a.jsonl.zst | 6     |
+    +---------------+-------------+--------------------------------------------------------------+------------------+-------+
     ");
 }
 
@@ -323,7 +323,7 @@ async fn a_column_that_changed_its_type_is_refused() {
     f.night().await.unwrap();
     f.source(&JSONL.replace("size: {type: int", "size: {type: float"));
     let error = f.night().await.unwrap_err();
-    insta::assert_snapshot!(error, @"raw.s__x.size holds Int64 but is declared as Float64");
+    insta::assert_snapshot!(error, @"raw.s__x.size holds int but is declared as float");
     f.source(&JSONL.replace("      later:", "      more: {type: string, optional: true}\n      later:"));
     let outcome = f.night().await.unwrap();
     assert!(outcome.up_to_date && outcome.warnings[0].code == "EXT030", "{outcome:?}");
@@ -435,4 +435,28 @@ async fn tasks_and_outputs_name_every_table() {
     let names: Vec<String> = outputs(&project).keys().map(ToString::to_string).collect();
     assert_eq!(names, ["raw.s__x", "raw.s__x__rejected"]);
     assert!(Path::new(&project.root).exists());
+}
+
+#[tokio::test]
+async fn a_check_knows_encodings_and_time_zones() {
+    let mut f = Fixture::new(&CSV.replace("delimiter: ';'", "delimiter: ';', encoding: utf8-latin").replace("Europe/Berlin", "Europe/Berln")).await;
+    let project = f.context().project;
+    let mut out = cscopilot_diag::Diagnostics::new();
+    crate::check(&project, &outputs(&project), &mut out);
+    out.sort();
+    insta::assert_snapshot!(out, @r"
+    error[EXT003]: `utf8-latin` is no known encoding
+      --> configs/sources/s.yaml:7:46
+       |
+     7 |     format: {csv: {delimiter: ';', encoding: utf8-latin, null_values: ['', 'NA'], decimal_separator: ','}}
+       |                                              ^^^^^^^^^^
+      = help: take a web label such as utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis
+
+    error[EXT004]: `Europe/Berln` is no known time zone
+      --> configs/sources/s.yaml:11:81
+        |
+     11 |       seen_at: {type: timestamp, formats: ['%d-%m-%Y %H:%M', '%d-%m-%Y'], zone: Europe/Berln}
+        |                                                                                 ^^^^^^
+      = help: take a name such as `Europe/Berlin` or an offset such as `+02:00`
+    ");
 }

@@ -122,8 +122,9 @@ pub(crate) fn scan(paths: &Paths, chunk: &Chunk) -> Scanned {
                     let (reason, detail) = match broken {
                         Broken::NotAnObject => (Reason::NotAnObject, "the line is no JSON object".to_owned()),
                         Broken::Syntax(what) => {
-                            let near = shown(&text[scanner.at.min(end)..end]);
-                            (Reason::BrokenJson, format!("{what} at character {column}, near {near}"))
+                            let rest = &text[scanner.at.min(end)..end];
+                            let place = if rest.is_empty() { "at the end of the line".to_owned() } else { format!("at byte {column}, near {}", shown(rest)) };
+                            (Reason::BrokenJson, format!("{what} {place}"))
                         }
                     };
                     out.rejected.push(Rejected::new(

@@ -60,16 +60,16 @@ fn says_what_is_wrong_with_a_broken_line_and_goes_on() {
     );
     assert_eq!(rows.len(), 2);
     insta::assert_snapshot!(rejected.join("\n"), @r#"
-    2: a comma or a closing brace is missing at character 8, near ``
+    2: a comma or a closing brace is missing at the end of the line
     3: the line is no JSON object
-    4: this is no JSON number at character 9, near `}`
-    5: a string is not closed at character 10, near ``
-    6: a key in quotes is missing at character 2, near `a: 1}`
-    7: a colon is missing at character 6, near `1}`
-    8: this is no JSON value at character 7, near `nul}`
-    9: more text behind the value at character 10, near `x`
-    10: an escape is unknown at character 8, near `\q"}`
-    11: a key in quotes is missing at character 9, near `}`
+    4: this is no JSON number at byte 9, near `}`
+    5: a string is not closed at the end of the line
+    6: a key in quotes is missing at byte 2, near `a: 1}`
+    7: a colon is missing at byte 6, near `1}`
+    8: this is no JSON value at byte 7, near `nul}`
+    9: more text behind the value at byte 10, near `x`
+    10: an escape is unknown at byte 8, near `\q"}`
+    11: a key in quotes is missing at byte 9, near `}`
     "#);
 }
 
