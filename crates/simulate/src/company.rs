@@ -10,6 +10,9 @@ use crate::{Config, ids, names};
 /// Customers that join in a month, as a share of those of the first day; about as many leave.
 const JOIN_RATE: f64 = 0.014;
 
+/// Days from the first talk to the contract.
+pub(crate) const SALES_DAYS: i32 = 45;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
     Smb,
@@ -134,7 +137,9 @@ pub(crate) struct Company {
 impl Company {
     pub(crate) fn new(config: &Config) -> Self {
         let calendar = Calendar::new(config.as_of, config.months);
-        let joiners = (JOIN_RATE / 30.4 * f64::from(calendar.days) * config.accounts as f64).ceil() as usize;
+        // Who joins soon after the last day is in the CRM already.
+        let joining_days = f64::from(calendar.days + SALES_DAYS);
+        let joiners = (JOIN_RATE / 30.4 * joining_days * config.accounts as f64).ceil() as usize;
         let csm_count = (config.accounts / 90).max(4);
         let accounts: Vec<Account> =
             (0..config.accounts + joiners).into_par_iter().map(|index| account(config, csm_count, index)).collect();
@@ -209,8 +214,8 @@ fn account(config: &Config, csm_count: usize, index: usize) -> Account {
         name,
         domain,
         segment,
-        industry: *rng.pick(&INDUSTRIES),
-        country: *rng.pick(&COUNTRIES),
+        industry: rng.pick::<&str>(&INDUSTRIES),
+        country: rng.pick::<&str>(&COUNTRIES),
         employees: (f64::from(seats) * (3.0 + 9.0 * rng.uniform())) as u32,
         seats,
         plan,

@@ -124,6 +124,9 @@ pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account) -> Life {
         terms: vec![Terms { day: account.since, seats: account.seats, plan: account.plan }],
         ..Life::default()
     };
+    if account.since >= calendar.days {
+        return life;
+    }
     let mut payer = Payer::new(calendar, account);
     let mut mood = 0.8 * rng.normal();
     let mut demand = f64::from(account.seats).ln() - 0.1 * rng.uniform();

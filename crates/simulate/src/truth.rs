@@ -24,7 +24,8 @@ pub(crate) fn write(company: &Company, config: &Config, streams: &[StreamCount])
     json_file(&folder.join("effects.json"), &effects)?;
     let summary = summary(company, config, streams);
     let unmatched = |of: &str, count: usize| json!({"key": of, "count": count});
-    let count = |f: &dyn Fn(&crate::company::Account) -> bool| company.accounts.iter().filter(|a| f(a)).count();
+    let count =
+        |f: &dyn Fn(&crate::company::Account) -> bool| company.accounts.iter().filter(|a| a.since < company.calendar.days && f(a)).count();
     json_file(
         &folder.join("config.json"),
         &json!({
@@ -63,7 +64,7 @@ fn summary(company: &Company, config: &Config, streams: &[StreamCount]) -> Summa
     let last = company.calendar.days - 1;
     Summary {
         out: config.out.clone(),
-        customers: company.accounts.len(),
+        customers: company.accounts.iter().filter(|a| a.since <= last).count(),
         active: company.customers().filter(|(account, life)| life.is_customer(account, last)).count(),
         churned: company.lives.iter().filter(|life| life.churn.is_some()).count(),
         streams: streams.to_vec(),
@@ -104,7 +105,7 @@ fn hazards(company: &Company, path: &Path) -> Result<(), Error> {
 fn accounts(company: &Company, path: &Path) -> Result<(), Error> {
     let header = "account_id,name,since,churned_on,segment,seats,plan,annual,discount,fit,stripe_key,zendesk_key,mixpanel_key";
     csv(path, header, |out| {
-        for (account, life) in company.customers() {
+        for (account, life) in company.customers().filter(|(account, _)| account.since < company.calendar.days) {
             let date = |day| company.calendar.date(day).to_string();
             let a = account;
             writeln!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::calendar::{Calendar, Month};
-use crate::company::{Account, Company, StripeKey};
+use crate::company::{Account, Company, SALES_DAYS, StripeKey};
 use crate::ids;
 use crate::life::Life;
 use crate::names;
@@ -26,7 +26,7 @@ fn detail(company: &Company, account: &Account, of: u64) -> Rng {
 
 fn account_changes(company: &Company, account: &Account, life: &Life) -> Vec<AccountChange> {
     let mut rng = detail(company, account, 1);
-    let mut change = AccountChange { day: account.since - 45, kind: "Prospect", owner: account.csm, employees: account.employees };
+    let mut change = AccountChange { day: account.since - SALES_DAYS, kind: "Prospect", owner: account.csm, employees: account.employees };
     let mut changes = Vec::with_capacity(4);
     let mut then = |change: &AccountChange| changes.push(AccountChange { ..*change });
     then(&change);
@@ -66,7 +66,7 @@ fn account_record(company: &Company, account: &Account, change: &AccountChange, 
         "OwnerId": company.csms[change.owner].crm_id,
         "Customer_Number__c": format!("C-{:06}", account.index + 1),
         "Segment__c": account.segment.label(),
-        "Stripe_Customer_Id__c": if account.index % 3 == 0 && account.stripe_key == StripeKey::Declared {
+        "Stripe_Customer_Id__c": if account.index.is_multiple_of(3) && account.stripe_key == StripeKey::Declared {
             Some(super::stripe::customer_id(company, account))
         } else {
             None
@@ -150,7 +150,7 @@ pub(crate) fn contacts(company: &Company, month: &Month, out: &mut Lines) -> Res
         }
         contacts.push((from, None, 0));
         for (i, (created, deleted, title)) in contacts.into_iter().enumerate() {
-            let (first, last) = names::person(&mut rng);
+            let (first, last) = names::person(&mut detail(company, account, 1_000_000 + i as u64));
             let id = ids::salesforce("003", (account.index * 32 + i) as u64);
             for (day, gone) in [(Some(created), false), (deleted, true)] {
                 let Some(day) = day.filter(|d| month.holds(*d)) else { continue };
@@ -178,6 +178,8 @@ pub(crate) fn contacts(company: &Company, month: &Month, out: &mut Lines) -> Res
 type Stage = (i32, &'static str);
 
 struct Deal {
+    /// Its number among the account's deals; it never changes, however the account goes on.
+    number: usize,
     kind: &'static str,
     cents: i64,
     close: i32,
@@ -185,35 +187,23 @@ struct Deal {
 }
 
 fn deals(company: &Company, account: &Account, life: &Life) -> Vec<Deal> {
-    let calendar = &company.calendar;
-    let mut rng = detail(company, account, 3);
     let yearly = |seats: u32, plan: usize| i64::from(seats) * account.unit_cents(plan) * 12;
     let first = life.terms[0];
     let mut deals = vec![Deal {
+        number: 0,
         kind: "New Business",
         cents: yearly(first.seats, first.plan),
         close: account.since,
-        stages: vec![(account.since - 45, "Prospecting"), (account.since, "Closed Won")],
+        stages: vec![(account.since - SALES_DAYS, "Prospecting"), (account.since, "Closed Won")],
     }];
-    for pair in life.terms.windows(2) {
-        let gain = yearly(pair[1].seats, pair[1].plan) - yearly(pair[0].seats, pair[0].plan);
-        if gain <= 0 {
-            continue;
-        }
-        let opened = (pair[1].day - rng.between(5, 40) as i32).max(pair[0].day);
-        deals.push(Deal {
-            kind: "Expansion",
-            cents: gain,
-            close: pair[1].day,
-            stages: vec![(opened, "Proposal"), (pair[1].day, "Closed Won")],
-        });
-    }
     // Hopes that came to nothing.
-    for _ in 0..rng.poisson(0.5) {
+    let mut rng = detail(company, account, 3);
+    for k in 0..rng.poisson(0.5) {
         let opened = account.since.max(0) + rng.between(10, 540) as i32;
         let close = opened + rng.between(20, 80) as i32;
-        if life.is_customer(account, close) {
+        if life.is_customer(account, opened) {
             deals.push(Deal {
+                number: 1 + k as usize,
                 kind: "Expansion",
                 cents: yearly(first.seats, first.plan) / 5,
                 close,
@@ -221,31 +211,46 @@ fn deals(company: &Company, account: &Account, life: &Life) -> Vec<Deal> {
             });
         }
     }
-    if account.annual {
-        for year in 1..12 {
-            let renewal = calendar.add_months(account.since, 12 * year);
-            let opened = renewal - 90;
-            if opened < 0 || !life.is_customer(account, opened) {
-                continue;
-            }
-            let terms = life.terms_on(opened).unwrap_or(&first);
-            let end = match life.churn.filter(|churn| *churn < renewal) {
-                Some(churn) => (churn, "Closed Lost"),
-                None => (renewal, "Closed Won"),
-            };
-            let stages = vec![(opened, "Prospecting"), end];
-            deals.push(Deal { kind: "Renewal", cents: yearly(terms.seats, terms.plan), close: renewal, stages });
+    // Customers add seats by themselves; the deal is entered when that is seen, and won with the first payment.
+    for (k, pair) in life.terms.windows(2).enumerate() {
+        let gain = yearly(pair[1].seats, pair[1].plan) - yearly(pair[0].seats, pair[0].plan);
+        if gain > 0 {
+            let opened = pair[1].day;
+            let close = opened + detail(company, account, 2_000_000 + k as u64).between(3, 25) as i32;
+            let stages = vec![(opened, "Proposal"), (close, "Closed Won")];
+            deals.push(Deal { number: 40 + k, kind: "Expansion", cents: gain, close, stages });
         }
     }
+    deals.extend(renewals(company, account, life, yearly));
     deals
+}
+
+/// Renewals of annual contracts, opened 90 days before.
+fn renewals(company: &Company, account: &Account, life: &Life, yearly: impl Fn(u32, usize) -> i64) -> Vec<Deal> {
+    let years = if account.annual { 1..12 } else { 0..0 };
+    let deal = |year: u32| {
+        let renewal = company.calendar.add_months(account.since, 12 * year);
+        let opened = renewal - 90;
+        if opened < 0 || !life.is_customer(account, opened) {
+            return None;
+        }
+        let terms = life.terms_on(opened)?;
+        let end = match life.churn.filter(|churn| *churn < renewal) {
+            Some(churn) => (churn, "Closed Lost"),
+            None => (renewal, "Closed Won"),
+        };
+        let stages = vec![(opened, "Prospecting"), end];
+        Some(Deal { number: 20 + year as usize, kind: "Renewal", cents: yearly(terms.seats, terms.plan), close: renewal, stages })
+    };
+    years.filter_map(deal).collect()
 }
 
 pub(crate) fn opportunities(company: &Company, month: &Month, out: &mut Lines) -> Result<(), Error> {
     let calendar = &company.calendar;
     for (account, life) in company.customers() {
-        for (i, deal) in deals(company, account, life).iter().enumerate() {
+        for deal in &deals(company, account, life) {
             for (day, stage) in deal.stages.iter().filter(|(day, _)| month.holds(*day)) {
-                let id = ids::salesforce("006", (account.index * 64 + i) as u64);
+                let id = ids::salesforce("006", (account.index * 256 + deal.number) as u64);
                 let stamp = calendar.salesforce(*day, 45_000);
                 let record = json!({
                     "attributes": {"type": "Opportunity", "url": format!("/services/data/v61.0/sobjects/Opportunity/{id}")},
@@ -274,7 +279,8 @@ pub(crate) fn tasks(company: &Company, month: &Month, out: &mut Lines) -> Result
     for (account, life) in company.customers() {
         for (i, touch) in life.touches.iter().enumerate() {
             let mut rng = detail(company, account, 100 + i as u64);
-            let planned = touch.day - rng.between(0, 6) as i32;
+            // Within the same week, so that nothing is planned for a week that isn't simulated.
+            let planned = touch.day - rng.between(0, i64::from(touch.day.rem_euclid(7)) + 1) as i32;
             let id = ids::salesforce("00T", (account.index * 256 + i) as u64);
             let steps = [(planned, "Not Started"), (touch.day, "Completed")];
             for (day, status) in steps.into_iter().filter(|(day, _)| month.holds(*day)) {
