@@ -439,7 +439,8 @@ async fn tasks_and_outputs_name_every_table() {
 
 #[tokio::test]
 async fn a_check_knows_encodings_and_time_zones() {
-    let mut f = Fixture::new(&CSV.replace("delimiter: ';'", "delimiter: ';', encoding: utf8-latin").replace("Europe/Berlin", "Europe/Berln")).await;
+    let mut f =
+        Fixture::new(&CSV.replace("delimiter: ';'", "delimiter: ';', encoding: utf8-latin").replace("Europe/Berlin", "Europe/Berln")).await;
     let project = f.context().project;
     let mut out = cscopilot_diag::Diagnostics::new();
     crate::check(&project, &outputs(&project), &mut out);

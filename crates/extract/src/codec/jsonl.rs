@@ -123,7 +123,11 @@ pub(crate) fn scan(paths: &Paths, chunk: &Chunk) -> Scanned {
                         Broken::NotAnObject => (Reason::NotAnObject, "the line is no JSON object".to_owned()),
                         Broken::Syntax(what) => {
                             let rest = &text[scanner.at.min(end)..end];
-                            let place = if rest.is_empty() { "at the end of the line".to_owned() } else { format!("at byte {column}, near {}", shown(rest)) };
+                            let place = if rest.is_empty() {
+                                "at the end of the line".to_owned()
+                            } else {
+                                format!("at byte {column}, near {}", shown(rest))
+                            };
                             (Reason::BrokenJson, format!("{what} {place}"))
                         }
                     };
