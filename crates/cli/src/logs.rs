@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        // Delta warns of statistics that columns of partitions don't have.
-        (_, 0) => "warn,deltalake_core=error,delta_kernel=error,buoyant_kernel=error",
+        // It warns of statistics that empty tables don't have.
+        (_, 0) => "warn,datafusion_common::pruning=error",
         (_, 1) => "info,cscopilot=debug,datafusion=warn,deltalake=warn,delta_kernel=warn",
         _ => "debug",
     };

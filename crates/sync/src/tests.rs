@@ -4,14 +4,16 @@ mod fake;
 
 use crate::{Error, diff, run};
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::pretty::pretty_format_batches;
 use chrono::NaiveDate;
 use cscopilot_diag::Coded;
 use cscopilot_lake::step::{Outcome, Progress, StepContext};
-use cscopilot_lake::{Lake, LakeOptions, Mode, Params, Txn, Write, stream_of_batches};
+use cscopilot_lake::{Lake, LakeOptions, Mode, Params, TableName, Txn, Write, stream_of_batches};
 use cscopilot_spec::{LoadOptions, Project};
 use fake::Fake;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MAPPING: &str = "fields:
@@ -314,4 +316,30 @@ async fn a_dry_run_shows_the_differences_and_writes_nothing() {
     assert_eq!((diff.rows, diff.unchanged), (4, 0));
     assert!(f.fake.writes().is_empty());
     assert!(f.lake.table(&"ops.sync_log".parse().unwrap()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_check_finds_tables_and_columns_that_are_not_there() {
+    let mut f = Fixture::new().await;
+    f.mapping(
+        "{record_id: crm_ids}",
+        "fields:\n  A__c: {column: health_scor}\n  B__c: {column: reasons}\n  C__c: {column: reasons, part: text}\n",
+    );
+    let project = f.context().project;
+    let reason = DataType::Struct(vec![Field::new("text", DataType::Utf8, true)].into());
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("crm_id", DataType::Utf8, true),
+        Field::new("health_score", DataType::Float64, true),
+        Field::new("reasons", DataType::List(Arc::new(Field::new("item", reason, true))), true),
+    ]));
+    let shown = |tables: &[&str]| {
+        let tables: BTreeMap<TableName, _> = tables.iter().map(|t| (t.parse().unwrap(), Arc::clone(&schema))).collect();
+        let mut out = cscopilot_diag::Diagnostics::new();
+        crate::check(&project, &tables, &mut out);
+        out.sort();
+        let url = f.fake.url.clone();
+        out.to_string().replace(&url, "URL")
+    };
+    insta::assert_snapshot!(shown(&["marts.account_scores"]), @"");
+    insta::assert_snapshot!(shown(&["marts.account_score"]), @"");
 }
