@@ -31,4 +31,6 @@ pub use plan::{TaskInfo, outputs, tasks};
 pub use run::run;
 
 #[cfg(test)]
+mod roundtrip;
+#[cfg(test)]
 mod tests;

@@ -129,19 +129,22 @@ pub(crate) fn finish(
     let Rows { mut columns, lines, bad } = rows;
     let count = bad.len();
     let mut keep: Vec<bool> = bad.iter().map(|bad| !bad).collect();
-    let mut edge = None;
+    let mut edge: Option<Edge> = None;
     let mut known = 0;
     if let Some(cursor) = plan.cursor {
         let array = Arc::clone(&columns[cursor]);
-        for (row, keep) in keep.iter_mut().enumerate().filter(|(_, keep)| **keep) {
-            let Some(value) = value_at(&array, row) else { continue };
-            if let Some(seen) = &file.seen
-                && seen.was_read(&value, || text_of(row))
-            {
-                *keep = false;
+        let values: Vec<Option<CursorValue>> = (0..count).map(|row| value_at(&array, row).filter(|_| keep[row])).collect();
+        // Rows are hashed only where that matters: at the highest value, here and in what was read before.
+        let highest = values.iter().flatten().max();
+        for (row, value) in values.iter().enumerate() {
+            let Some(value) = value else { continue };
+            if file.seen.as_ref().is_some_and(|seen| seen.was_read(value, || text_of(row))) {
+                keep[row] = false;
                 known += 1;
             }
-            advance(&mut edge, value, || text_of(row));
+            if Some(value) == highest {
+                advance(&mut edge, value.clone(), || text_of(row));
+            }
         }
     }
     let constant = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) };

@@ -340,6 +340,34 @@ async fn a_check_finds_tables_and_columns_that_are_not_there() {
         let url = f.fake.url.clone();
         out.to_string().replace(&url, "URL")
     };
-    insta::assert_snapshot!(shown(&["marts.account_scores"]), @"");
-    insta::assert_snapshot!(shown(&["marts.account_score"]), @"");
+    insta::assert_snapshot!(shown(&["marts.account_scores"]), @r#"
+    error[SYN005]: `marts.account_scores` has no column `crm_ids`
+      --> configs/syncs/crm.yaml:8:24
+       |
+     8 |     match: {record_id: crm_ids}
+       |                        ^^^^^^^
+      = help: did you mean `crm_id`?
+
+    error[SYN005]: `marts.account_scores` has no column `health_scor`
+      --> configs/syncs/crm.yaml:10:18
+        |
+     10 |   A__c: {column: health_scor}
+        |                  ^^^^^^^^^^^
+      = help: did you mean `health_score`?
+
+    error[SYN006]: `reasons` is List(Struct("text": Utf8)), which no field of the CRM can hold
+      --> configs/syncs/crm.yaml:11:18
+        |
+     11 |   B__c: {column: reasons}
+        |                  ^^^^^^^
+      = help: cast it to text in SQL; of lists of structs, name the text with `part:`
+    "#);
+    insta::assert_snapshot!(shown(&["marts.account_score"]), @r"
+    error[SYN004]: there is no table `marts.account_scores`
+      --> configs/syncs/crm.yaml:2:15
+       |
+     2 | from: {table: marts.account_scores}
+       |               ^^^^^^^^^^^^^^^^^^^^
+      = help: did you mean `marts.account_score`?
+    ");
 }
