@@ -1,8 +1,9 @@
+use crate::source::Ordered;
 use crate::{At, Component, Loaded, Project, Text, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// `configs/syncs/<name>.yaml`: which columns of a table go to which fields of a CRM.
 ///
@@ -21,7 +22,7 @@ pub struct Sync {
     /// The CRM.
     pub to: SyncTarget,
     /// The CRM's fields by their API names.
-    pub fields: BTreeMap<String, SyncField>,
+    pub fields: Ordered<SyncField>,
     /// What happens to a field that a person has edited since the last write.
     #[serde(default)]
     pub on_conflict: OnConflict,
@@ -199,20 +200,18 @@ fn rules(loaded: &Loaded<Sync>, out: &mut Diagnostics) {
                 .with_help("write it like `61.0`, without a v; 46.0 is the oldest that can do this"),
         );
     }
-    name(loaded, &target.object, "object", out);
+    name(loaded, &target.object, "an object", out);
     let mut owned: BTreeSet<&str> = BTreeSet::new();
     if let SyncMatch::ExternalId(external) = &target.r#match {
-        name(loaded, &external.field, "field", out);
+        name(loaded, &external.field, "a field", out);
         owned.insert(external.field.as_str());
     }
-    for (api_name, field) in &sync.fields {
-        // The key has no place of its own; its column stands in the same line or next to it.
-        let place = field.column.clone().map(|_| api_name.clone());
-        name(loaded, &place, "field", out);
+    for (api_name, field) in sync.fields.iter() {
+        name(loaded, api_name, "a field", out);
         if owned.contains(api_name.as_str()) || api_name.eq_ignore_ascii_case("id") {
             out.push(
                 loaded
-                    .error("SYN105", &field.column, format!("`{api_name}` finds the record, so it can't be written"))
+                    .error("SYN105", api_name, format!("`{api_name}` finds the record, so it can't be written"))
                     .with_help("remove it from `fields:`"),
             );
         }
@@ -238,7 +237,7 @@ fn name(loaded: &Loaded<Sync>, api_name: &At<String>, what: &str, out: &mut Diag
     if !sound {
         let known = ["Account", "Contact", "Opportunity"];
         let help = suggest::closest(api_name, known).map_or_else(
-            || format!("take the {what}'s API name, such as `{}`", if what == "object" { "Account" } else { "Health_Score__c" }),
+            || format!("take its API name, such as `{}`", if what == "an object" { "Account" } else { "Health_Score__c" }),
             |close| format!("did you mean `{close}`?"),
         );
         out.push(loaded.error("SYN108", api_name, format!("`{api_name}` can't be the name of {what} in Salesforce")).with_help(help));

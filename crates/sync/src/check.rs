@@ -34,7 +34,7 @@ fn columns(loaded: &Loaded<Sync>, table: &TableName, schema: &SchemaRef, out: &m
     if schema.index_of(key).is_err() {
         out.push(no_column(key));
     }
-    for field in loaded.value.fields.values() {
+    for (_, field) in loaded.value.fields.iter() {
         match schema.field_with_name(&field.column) {
             Err(_) => out.push(no_column(&field.column)),
             Ok(column) if !fits(column.data_type(), field) => out.push(

@@ -51,7 +51,7 @@ pub(crate) async fn wanted(ctx: &StepContext, sync: &Sync) -> Result<Wanted> {
 fn sql(sync: &Sync, schema: &SchemaRef) -> Result<String> {
     let table = &sync.from.table;
     let mut columns = vec![sync.to.salesforce().r#match.column().value.as_str()];
-    columns.extend(sync.fields.values().map(|f| f.column.value.as_str()));
+    columns.extend(sync.fields.iter().map(|(_, f)| f.column.value.as_str()));
     for column in &columns {
         if schema.index_of(column).is_err() {
             return Err(Error::NoColumn { table: table.value.clone(), column: (*column).to_owned() });
@@ -77,12 +77,12 @@ fn add(wanted: &mut Wanted, sync: &Sync, batch: &RecordBatch) -> Result<()> {
     let keys = column(sync.to.salesforce().r#match.column())?;
     let names = batch.column_by_name(NAME);
     let mut fields: Vec<(&String, bool, Vec<serde_json::Value>)> = Vec::new();
-    for (api_name, field) in &sync.fields {
+    for (api_name, field) in sync.fields.iter() {
         let array = column(&field.column)?;
         if !fits(array.data_type(), field) {
             return Err(Error::BadType { column: field.column.value.clone(), data_type: array.data_type().to_string() });
         }
-        fields.push((api_name, field.keep_if_null, values(array, field)?));
+        fields.push((&api_name.value, field.keep_if_null, values(array, field)?));
     }
     for row in 0..batch.num_rows() {
         wanted.rows += 1;

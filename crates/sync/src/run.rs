@@ -81,7 +81,7 @@ impl<'a> Plan<'a> {
     async fn make(ctx: &'a StepContext, name: &str) -> Result<Self> {
         let sync = &ctx.project.syncs.get(name).ok_or_else(|| Error::NoSync { name: name.to_owned() })?.value;
         let target = sync.to.salesforce();
-        let crm = Salesforce::new(ctx, target, sync.fields.keys().cloned().collect())?;
+        let crm = Salesforce::new(ctx, target, sync.fields.names().map(str::to_owned).collect())?;
         let wanted = wanted(ctx, sync).await?;
         let history = history(ctx, name).await?;
         let keys: Vec<&str> = wanted.records.keys().map(String::as_str).collect();
