@@ -100,7 +100,7 @@ fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Int64Array, StringArray};
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
         let batch = RecordBatch::try_from_iter([("id", id), ("n", numbers)]).unwrap();
         for column in [0, 1] {
-            let hashes: HashSet<u64> = key_hashes(&batch, &[column]).into_iter().collect();
+            let hashes: BTreeSet<u64> = key_hashes(&batch, &[column]).into_iter().collect();
             assert_eq!(hashes.len(), 200_000);
         }
     }

@@ -238,6 +238,7 @@ async fn write_all(ctx: &StepContext, plan: &Plan<'_>, writes: &[&Todo<'_>], don
             let records: Vec<(&str, &Fields)> = some.iter().map(|t| (t.current.id.as_str(), &t.decision.write)).collect();
             let results = plan.crm.write(&records).await?;
             done.calls += 1;
+            tracing::debug!(call = done.calls, records = some.len(), attempt, "written");
             ctx.progress.rows(some.len() as u64);
             for (todo, result) in some.iter().zip(results) {
                 let again = result.passes() && attempt < ATTEMPTS;
