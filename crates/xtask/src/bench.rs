@@ -42,7 +42,6 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
     let bin = std::fs::canonicalize(bin).map_err(|e| format!("{}: {e}", bin.display()))?;
     let project = folder.join("project");
     output(Command::new(&bin).current_dir(root).arg("init").arg(&project), &[0])?;
-    let (accounts, months, events) = (accounts.to_string(), months.to_string(), events_per_day.to_string());
     output(
         Command::new(&bin).current_dir(&project).args([
             "simulate",
