@@ -43,17 +43,10 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
     let project = folder.join("project");
     output(Command::new(&bin).current_dir(root).arg("init").arg(&project), &[0])?;
     output(
-        Command::new(&bin).current_dir(&project).args([
-            "simulate",
-            "--accounts",
-            &accounts,
-            "--months",
-            &months,
-            "--events-per-day",
-            &events,
-            "--as-of",
-            AS_OF,
-        ]),
+        Command::new(&bin)
+            .current_dir(&project)
+            .args(["simulate", "--accounts", &accounts.to_string(), "--months", &months.to_string()])
+            .args(["--events-per-day", &events_per_day.to_string(), "--as-of", AS_OF]),
         &[0],
     )?;
     // The report is measured as well; the CRM's network is not.
