@@ -58,6 +58,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Takes the newest run up where it stopped
     Retry,
+    /// Reads one source, and shows what was read of each stream
+    Extract(ExtractArgs),
+    /// Lists the streams of all sources: rows, cursor, lag
+    Sources,
+    /// Tries every source: credentials, permissions, reachability, what is left of the quota
+    Doctor(DoctorArgs),
     /// Runs the SQL unit tests
     Test(TestArgs),
     /// Runs a SQL query over the lake
@@ -152,6 +158,35 @@ pub(crate) struct RunArgs {
     /// Computes everything derived anew; raw tables stay
     #[arg(long)]
     pub(crate) full_refresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtractArgs {
+    /// The source: a file in configs/sources
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) as_of: AsOf,
+    /// Only this stream; may stand several times
+    #[arg(long = "stream", value_name = "NAME")]
+    pub(crate) streams: Vec<String>,
+    /// Shows the first records and keeps nothing
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// How many records a preview shows
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "preview")]
+    pub(crate) limit: usize,
+    /// Writes every exchange with the API into this folder, without secrets
+    #[arg(long, value_name = "DIR", conflicts_with = "replay")]
+    pub(crate) record: Option<PathBuf>,
+    /// Answers every request from this folder; sends nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) replay: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Only this source
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,8 +15,8 @@ const MAX_RECORD_BYTES: usize = 32 << 20;
 const KEPT_OF_LONG: usize = 64 << 10;
 
 /// Cuts one file.
-pub(crate) struct Chunker {
-    reader: Box<dyn Read + Send>,
+pub(crate) struct Chunker<'r> {
+    reader: Box<dyn Read + 'r>,
     /// Text that was read but not handed out.
     buffer: Vec<u8>,
     key: String,
@@ -27,8 +27,8 @@ pub(crate) struct Chunker {
     target: usize,
 }
 
-impl Chunker {
-    pub(crate) fn new(reader: Box<dyn Read + Send>, key: &str, file: usize, target: usize) -> Self {
+impl<'r> Chunker<'r> {
+    pub(crate) fn new(reader: Box<dyn Read + 'r>, key: &str, file: usize, target: usize) -> Self {
         Self { reader, buffer: Vec::new(), key: key.to_owned(), file, line: 1, offset: 0, ended: false, target }
     }
 

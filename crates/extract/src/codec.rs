@@ -2,7 +2,10 @@
 
 pub(crate) mod cells;
 pub(crate) mod csv;
+pub(crate) mod json;
 pub(crate) mod jsonl;
+pub(crate) mod paths;
+pub(crate) mod places;
 
 use cells::{Cell, Chunk, Kind, Scanned};
 use std::borrow::Cow;

@@ -123,7 +123,8 @@ fn convert(plan: &StreamPlan, index: usize, context: &FileContext, batch: &Recor
     finish(plan, context, index, rows, |row| row_hash(text.of(row).as_bytes()), counted)
 }
 
-fn cast(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problems) -> Result<ArrayRef> {
+/// Casts a column to its declared type; a value that it can't hold becomes a problem of its row.
+pub(crate) fn cast(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problems) -> Result<ArrayRef> {
     let target = arrow_type(column.kind);
     if *array.data_type() == target {
         return Ok(std::sync::Arc::clone(array));
@@ -170,12 +171,12 @@ fn exact(source: &ArrayRef, cast: &ArrayRef) -> Result<Option<BooleanArray>> {
 }
 
 /// Rows as text, for the table of rejected ones.
-struct RowText<'a> {
+pub(crate) struct RowText<'a> {
     columns: Vec<(&'a str, ArrayFormatter<'a>)>,
 }
 
 impl<'a> RowText<'a> {
-    fn new(batch: &'a RecordBatch) -> Result<Self> {
+    pub(crate) fn new(batch: &'a RecordBatch) -> Result<Self> {
         const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_null("null");
         let mut columns = Vec::new();
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
@@ -184,7 +185,7 @@ impl<'a> RowText<'a> {
         Ok(Self { columns })
     }
 
-    fn of(&self, row: usize) -> String {
+    pub(crate) fn of(&self, row: usize) -> String {
         let parts: Vec<String> = self.columns.iter().map(|(name, f)| format!("{name}={}", f.value(row))).collect();
         parts.join(", ")
     }

@@ -154,6 +154,54 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An API's stream could not be read to its end.
+    #[error(transparent)]
+    Rest(Box<crate::rest::RestError>),
+    /// An API's answer could not be turned into rows.
+    #[error(transparent)]
+    Page(#[from] crate::page::PageError),
+    /// An address that is none.
+    #[error("the address of the database can't be understood: {reason}")]
+    DatabaseAddress {
+        /// Why; without secrets.
+        reason: String,
+    },
+    /// A database that can't be reached, or doesn't let us in.
+    #[error("can't connect to the database: {reason}")]
+    DatabaseConnect {
+        /// What the driver says; without secrets.
+        reason: String,
+    },
+    /// A query that the database refuses.
+    #[error("the database refuses to read {what}: {reason}")]
+    DatabaseRefused {
+        /// The table or stream.
+        what: String,
+        /// What the database says; without secrets.
+        reason: String,
+    },
+    /// A connection that was lost while rows were read.
+    #[error("reading {what} was cut off: {reason}")]
+    DatabaseLost {
+        /// The table or stream.
+        what: String,
+        /// What the driver says; without secrets.
+        reason: String,
+    },
+    /// An ADBC driver that can't be loaded.
+    #[error("the ADBC driver `{driver}` can't be loaded: {reason}")]
+    NoDriver {
+        /// The driver's name or path.
+        driver: String,
+        /// Why.
+        reason: String,
+    },
+    /// A SQLite database that isn't there.
+    #[error("there is no database file {path}")]
+    NoDatabaseFile {
+        /// The file.
+        path: String,
+    },
     /// The lake refused.
     #[error(transparent)]
     Lake(#[from] cscopilot_lake::Error),
@@ -163,6 +211,17 @@ pub enum Error {
     /// A task of ours ended without a result.
     #[error("a reading task stopped: {0}")]
     Task(String),
+}
+
+impl Error {
+    /// Whether an API's answer is cut or damaged, so that asking again may help.
+    pub(crate) fn is_unsound_answer(&self) -> bool {
+        match self {
+            Self::Truncated { .. } => true,
+            Self::Page(error) => error.is_unsound(),
+            _ => false,
+        }
+    }
 }
 
 impl Coded for Error {
@@ -186,6 +245,14 @@ impl Coded for Error {
             Self::TooManyRejected { .. } => "EXT016",
             Self::TypeChanged { .. } => "EXT017",
             Self::BadState { .. } => "EXT018",
+            Self::Rest(error) => error.code(),
+            Self::Page(error) => error.code(),
+            Self::DatabaseAddress { .. } => "EXT050",
+            Self::DatabaseConnect { .. } => "EXT051",
+            Self::DatabaseRefused { .. } => "EXT052",
+            Self::DatabaseLost { .. } => "EXT053",
+            Self::NoDriver { .. } => "EXT054",
+            Self::NoDatabaseFile { .. } => "EXT055",
             Self::Lake(error) => error.code(),
             Self::Arrow(_) => "EXT098",
             Self::Task(_) => "EXT099",
@@ -194,7 +261,10 @@ impl Coded for Error {
 
     fn domain(&self) -> Domain {
         match self {
+            Self::Rest(error) => error.domain(),
+            Self::Page(error) => error.domain(),
             Self::Lake(error) => error.domain(),
+            Self::DatabaseConnect { .. } | Self::DatabaseLost { .. } => Domain::External,
             Self::Read { .. } | Self::Truncated { .. } | Self::Changed { .. } => Domain::External,
             Self::Arrow(_) | Self::Task(_) | Self::BadState { .. } => Domain::Internal,
             _ => Domain::User,
@@ -228,6 +298,20 @@ impl Coded for Error {
                 "raw tables are never rewritten: declare the column under a new name, or drop the table to read everything anew".to_owned()
             }
             Self::BadState { .. } => "was it written by a newer version? Drop the table to read everything anew".to_owned(),
+            Self::Rest(error) => return error.help(),
+            Self::Page(error) => return error.help(),
+            Self::DatabaseAddress { .. } => {
+                "write `postgres://user:password@host:5432/database`; signs such as `@` in a password become `%40`".to_owned()
+            }
+            Self::DatabaseConnect { .. } => {
+                "check address, user, password and what the URL says of TLS; the database must be reachable from here".to_owned()
+            }
+            Self::DatabaseRefused { .. } => "check the names in `table`, `query` and `from`, and that the user may read them".to_owned(),
+            Self::DatabaseLost { .. } => "run again: windows that were committed stay, and the stream goes on from there".to_owned(),
+            Self::NoDriver { .. } => {
+                "install the driver, such as PyPI's `adbc-driver-postgresql`, and give the path of its shared library in `driver:`".to_owned()
+            }
+            Self::NoDatabaseFile { .. } => "check `path:` of the source; a relative one starts at the project".to_owned(),
             Self::Lake(error) => return error.help(),
             Self::Arrow(_) | Self::Task(_) => return None,
         })

@@ -36,7 +36,10 @@ impl KeyCounter {
     }
 }
 
-/// The hash of the key columns of every row.
+/// What stands for NULL in a hash.
+const NULL: u64 = 0x6e75_6c6c;
+
+/// The hash of some columns of every row.
 pub(crate) fn key_hashes(batch: &RecordBatch, columns: &[usize]) -> Vec<u64> {
     let mut hashes = vec![0x9e37_79b9_7f4a_7c15_u64; batch.num_rows()];
     for column in columns {
@@ -44,8 +47,8 @@ pub(crate) fn key_hashes(batch: &RecordBatch, columns: &[usize]) -> Vec<u64> {
         macro_rules! fixed {
             ($kind:ty) => {{
                 let values = array.as_primitive::<$kind>().values();
-                for (hash, value) in hashes.iter_mut().zip(values.iter()) {
-                    *hash = mix_bytes(*hash, &value.to_le_bytes());
+                for (row, (hash, value)) in hashes.iter_mut().zip(values.iter()).enumerate() {
+                    *hash = if array.is_null(row) { mix(*hash, NULL) } else { mix_bytes(*hash, &value.to_le_bytes()) };
                 }
             }};
         }
@@ -58,13 +61,13 @@ pub(crate) fn key_hashes(batch: &RecordBatch, columns: &[usize]) -> Vec<u64> {
             DataType::Boolean => {
                 let values = array.as_boolean();
                 for (row, hash) in hashes.iter_mut().enumerate() {
-                    *hash = mix(*hash, u64::from(values.value(row)));
+                    *hash = mix(*hash, if array.is_null(row) { NULL } else { u64::from(values.value(row)) });
                 }
             }
             DataType::Utf8 => {
                 let values = array.as_string::<i32>();
                 for (row, hash) in hashes.iter_mut().enumerate() {
-                    *hash = mix_bytes(*hash, values.value(row).as_bytes());
+                    *hash = if array.is_null(row) { mix(*hash, NULL) } else { mix_bytes(*hash, values.value(row).as_bytes()) };
                 }
             }
             _ => {}
@@ -114,6 +117,17 @@ mod tests {
             counter.repeated()
         };
         assert_eq!((count(&[0, 1]), count(&[0]), count(&[1])), (1, 2, 4));
+    }
+
+    #[test]
+    fn what_lies_under_a_null_does_not_count() {
+        use arrow::buffer::{NullBuffer, ScalarBuffer};
+        let of = |under: i64| -> ArrayRef {
+            Arc::new(Int64Array::new(ScalarBuffer::from(vec![under, 1]), Some(NullBuffer::from(vec![false, true]))))
+        };
+        let hashes = |array: ArrayRef| key_hashes(&RecordBatch::try_from_iter_with_nullable([("n", array, true)]).unwrap(), &[0]);
+        assert_eq!(hashes(of(5)), hashes(of(7)));
+        assert_ne!(hashes(of(5)), hashes(Arc::new(Int64Array::from(vec![0, 1]))));
     }
 
     #[test]

@@ -5,9 +5,11 @@ use crate::convert::time::Form;
 use crate::convert::{ColumnPlan, arrow_type};
 use crate::error::Error;
 use crate::reject::rejected_schema;
+use crate::rest::ConnectorPlan;
 use arrow::array::timezone::Tz;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use cscopilot_lake::TableName;
+use cscopilot_spec::connector::Partitions;
 use cscopilot_spec::source::{Column, CsvFormat, Format, Stream};
 use cscopilot_spec::{Project, Source};
 use encoding_rs::Encoding;
@@ -44,7 +46,7 @@ impl StreamPlan {
     }
 
     pub(crate) fn new(source_name: &str, source: &Source, stream_name: &str, stream: &Stream) -> Result<Self, Error> {
-        let format = stream.format().ok_or_else(|| Error::UnknownFormat { files: stream.files.value.clone() })?;
+        let format = stream.format().ok_or_else(|| Error::UnknownFormat { files: stream.files.as_ref().map(|f| f.value.clone()).unwrap_or_default() })?;
         let csv = match &format {
             Format::Csv(csv) => Some(csv),
             _ => None,
@@ -162,7 +164,7 @@ pub struct TaskInfo {
     pub stream: String,
     /// The task's id, such as `extract.crm.accounts`.
     pub id: String,
-    /// Tables it reads: none.
+    /// Tables it reads: that of the parent, for streams that have one.
     pub reads: Vec<TableName>,
     /// Tables it writes: the raw table and the one of rejected rows.
     pub writes: Vec<TableName>,
@@ -173,12 +175,18 @@ pub struct TaskInfo {
 pub fn tasks(project: &Project) -> Vec<TaskInfo> {
     let mut tasks = Vec::new();
     for (source_name, source) in &project.sources {
-        for stream in source.value.streams.names() {
+        let connector = project.connector_of(&source.value);
+        for stream in source.value.stream_names(connector) {
+            // A child stream follows its parent's rows.
+            let parents = connector.and_then(|c| c.streams.get(stream)).into_iter().flat_map(|s| &s.reads).filter_map(|read| match &read.partitions {
+                Some(Partitions::Parent(parent)) => Some(raw_table(source_name, &parent.stream)),
+                _ => None,
+            });
             tasks.push(TaskInfo {
                 source: source_name.clone(),
                 stream: stream.to_owned(),
                 id: format!("extract.{source_name}.{stream}"),
-                reads: Vec::new(),
+                reads: parents.collect(),
                 writes: vec![raw_table(source_name, stream), rejected_table(source_name, stream)],
             });
         }
@@ -191,9 +199,16 @@ pub fn tasks(project: &Project) -> Vec<TaskInfo> {
 pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     let mut tables = BTreeMap::new();
     for (source_name, source) in &project.sources {
-        for (name, stream) in source.value.streams.iter() {
-            tables.insert(raw_table(source_name, name), raw_schema(stream));
-            tables.insert(rejected_table(source_name, name), rejected_schema());
+        let connector = project.connector_of(&source.value);
+        for name in source.value.stream_names(connector) {
+            let schema = match connector {
+                Some(connector) => ConnectorPlan::new(&source.value, connector, name).map(|plan| plan.schema()),
+                None => source.value.streams.get(name).map(raw_schema),
+            };
+            if let Some(schema) = schema {
+                tables.insert(raw_table(source_name, name), schema);
+                tables.insert(rejected_table(source_name, name), rejected_schema());
+            }
         }
     }
     tables

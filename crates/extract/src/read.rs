@@ -100,7 +100,7 @@ fn cut(plan: &StreamPlan, file: &InputFile, index: usize, runtime: &Handle, send
 }
 
 /// Which field holds which column: from the header, or in the order of the declaration.
-fn layout(plan: &StreamPlan, csv: &CsvFormat, key: &str, chunker: &mut Chunker) -> Result<Layout> {
+fn layout(plan: &StreamPlan, csv: &CsvFormat, key: &str, chunker: &mut Chunker<'_>) -> Result<Layout> {
     let ascii = |c: char| u8::try_from(c).unwrap_or(b',');
     let mut layout = Layout {
         delimiter: ascii(csv.delimiter.value),

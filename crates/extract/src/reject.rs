@@ -28,6 +28,8 @@ pub(crate) enum Reason {
     MissingValue,
     /// A record far longer than any record should be.
     TooLong,
+    /// A field that no column reads, in a stream that takes no such records.
+    UnknownField,
 }
 
 impl Reason {
@@ -41,6 +43,7 @@ impl Reason {
             Self::BadValue => "bad_value",
             Self::MissingValue => "missing_value",
             Self::TooLong => "record_too_long",
+            Self::UnknownField => "unknown_field",
         }
     }
 }
@@ -152,6 +155,16 @@ impl Tally {
         group.rows += 1;
         if group.examples.len() < 3 {
             group.examples.push(format!("{file}:{}: {}", rejected.line, rejected.detail));
+        }
+    }
+
+    /// Adds the counts of another tally.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (key, group) in other.groups {
+            let mine = self.groups.entry(key).or_default();
+            mine.rows += group.rows;
+            let room = 3_usize.saturating_sub(mine.examples.len());
+            mine.examples.extend(group.examples.into_iter().take(room));
         }
     }
 

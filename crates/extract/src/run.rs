@@ -9,12 +9,15 @@ use crate::plan::StreamPlan;
 use crate::read::read;
 use crate::reject::{Rejected, RejectedOfFile, Tally, rejected_batch, rejected_schema};
 use crate::report::{Totals, checks, too_many, warnings};
+use crate::rest::Connections;
 use crate::state::{FileState, State};
+use crate::{database, rest};
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveTime;
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_lake::{BatchSender, LateState, Mode, TableInfo, Write, channel, stream_of_batches};
+use cscopilot_spec::SourceKind;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,27 +25,36 @@ use std::sync::Arc;
 /// How much text of rejected rows is kept in memory before the stream is given up.
 const MAX_REJECTED_BYTES: usize = 512 << 20;
 
-/// Reads the new and changed files of a stream into its raw table.
+/// Reads what is new of a stream into its raw table: new and changed files, or what an API or a database has since the last time.
 ///
 /// Rows, their cursors and the files' fingerprints are one commit, so a run that dies anywhere neither loses nor repeats rows. Rejected rows
 /// are committed before it: rows are never published without them.
 ///
 /// # Errors
 /// Any [`Error`]; nothing of the stream is published then.
-pub async fn run(ctx: &StepContext, source_name: &str, stream_name: &str) -> Result<Outcome> {
+pub async fn run(ctx: &StepContext, connections: &Connections, source_name: &str, stream_name: &str) -> Result<Outcome> {
     let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
     let source = &ctx.project.sources.get(source_name).ok_or_else(no_stream)?.value;
+    let root = match source.kind().ok_or_else(no_stream)? {
+        SourceKind::Files(root) => root,
+        SourceKind::Connector(_) => {
+            let connector = ctx.project.connector_of(source).ok_or_else(no_stream)?;
+            return rest::run(ctx, connections, source_name, source, connector, stream_name).await;
+        }
+        SourceKind::Database(_) => return database::run(ctx, source, source_name, stream_name).await,
+    };
     let stream = source.streams.get(stream_name).ok_or_else(no_stream)?;
+    let pattern = stream.files.as_ref().ok_or_else(no_stream)?;
     let plan = StreamPlan::new(source_name, source, stream_name, stream)?;
     let table = plan.table.to_string();
 
-    let root = Root::open(&ctx.project, &source.files)?;
-    let found = root.list(&stream.files).await?;
+    let root = Root::open(&ctx.project, root)?;
+    let found = root.list(pattern).await?;
     if found.is_empty() && !stream.optional {
-        return Err(Error::NoFiles { pattern: stream.files.value.clone(), root: root.shown() });
+        return Err(Error::NoFiles { pattern: pattern.value.clone(), root: root.shown() });
     }
     let stored = ctx.lake.table(&plan.table).await?;
-    check_types(&plan, stored.as_ref())?;
+    check_types(&table, &plan.schema, stored.as_ref())?;
     let state = State::parse(&table, stored.as_ref().and_then(|t| t.state.as_ref()))?;
     let all = found.len();
     let files = state.changed(found);
@@ -63,13 +75,13 @@ pub async fn run(ctx: &StepContext, source_name: &str, stream_name: &str) -> Res
 }
 
 /// Raw tables are never rewritten, so a column can't change its type.
-fn check_types(plan: &StreamPlan, stored: Option<&TableInfo>) -> Result<()> {
+pub(crate) fn check_types(table: &str, declared: &SchemaRef, stored: Option<&TableInfo>) -> Result<()> {
     let Some(stored) = stored else { return Ok(()) };
-    for field in plan.schema.fields() {
+    for field in declared.fields() {
         let Ok(old) = stored.schema.field_with_name(field.name()) else { continue };
         if !same_type(old.data_type(), field.data_type()) {
             return Err(Error::TypeChanged {
-                table: plan.table.to_string(),
+                table: table.to_owned(),
                 column: field.name().clone(),
                 stored: type_name(old.data_type()),
                 declared: type_name(field.data_type()),

@@ -57,6 +57,56 @@ pub enum Error {
     /// A body that can't be written as JSON.
     #[error("a request body can't be written: {0}")]
     BadBody(String),
+    /// The vendor gives no token for these credentials.
+    #[error("{url} gives no token (status {status}): {reason}")]
+    TokenRefused {
+        /// Where tokens are asked for, without its query.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+        /// The beginning of the answer.
+        reason: String,
+    },
+    /// A token request brought a new refresh token, which could not be stored.
+    #[error("the new refresh token from {url} can't be stored: {reason}")]
+    TokenNotKept {
+        /// Where the token came from, without its query.
+        url: String,
+        /// What the secret store says.
+        reason: String,
+    },
+    /// A private key that can't sign.
+    #[error("the private key can't sign a token request: {reason}")]
+    BadKey {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A header that HTTP doesn't allow.
+    #[error("the header `{name}` can't be sent: its name or value has characters that headers may not have")]
+    BadHeader {
+        /// The header's name.
+        name: String,
+    },
+    /// A request that the recording does not have, or not so often.
+    #[error("{method} {url} is not in the recording {dir}, or not {nth} times")]
+    NotRecorded {
+        /// The method.
+        method: String,
+        /// The URL with its query, secrets removed.
+        url: String,
+        /// The folder of the recording.
+        dir: String,
+        /// The how manieth request of this kind it is.
+        nth: usize,
+    },
+    /// A recording that can't be written or read.
+    #[error("the recording {path} can't be used: {reason}")]
+    Recording {
+        /// The file or folder.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// The result of this crate.
@@ -67,7 +117,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { status, .. } => Some(*status),
+            Self::Status { status, .. } | Self::TokenRefused { status, .. } => Some(*status),
             _ => None,
         }
     }
@@ -85,6 +135,12 @@ impl Coded for Error {
             Self::Status { .. } => "HTT007",
             Self::BadAnswer { .. } => "HTT008",
             Self::BadBody(_) => "HTT009",
+            Self::TokenRefused { .. } => "HTT010",
+            Self::TokenNotKept { .. } => "HTT011",
+            Self::BadKey { .. } => "HTT012",
+            Self::BadHeader { .. } => "HTT013",
+            Self::NotRecorded { .. } => "HTT014",
+            Self::Recording { .. } => "HTT015",
         }
     }
 
@@ -92,7 +148,7 @@ impl Coded for Error {
         match self {
             Self::NoAnswer { .. } | Self::BadAnswer { .. } | Self::Status { status: 429 | 500.., .. } => Domain::External,
             Self::Setup(_) | Self::BadBody(_) => Domain::Internal,
-            Self::BadUrl { .. } | Self::Status { .. } => Domain::User,
+            _ => Domain::User,
         }
     }
 
@@ -108,6 +164,12 @@ impl Coded for Error {
                 Self::Status { status: 500.., .. } => "the server failed: run again later",
                 Self::Status { .. } => "the server refused the request: its answer says why",
                 Self::BadAnswer { .. } => "is this the address of the API, and not of a login page or proxy?",
+                Self::TokenRefused { .. } => "check the client's id and secret; a refresh token that was revoked or used up must be issued anew",
+                Self::TokenNotKept { .. } => "make the secret store writable, then run again; if the vendor has already withdrawn the old refresh token, issue a new one",
+                Self::BadKey { .. } => "give an RSA private key as PEM (PKCS#8 or PKCS#1), at least 2048 bits, without a passphrase",
+                Self::BadHeader { .. } => "is there a line break at the end of a secret?",
+                Self::NotRecorded { .. } => "replay with the project, the date and the lake that were recorded, or record again",
+                Self::Recording { .. } => "check that the folder exists and may be written, or record again into an empty one",
             }
             .to_owned(),
         )

@@ -1,6 +1,7 @@
 //! What is tried again, and when.
 
 use crate::Error;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use cscopilot_diag::clock;
 use std::time::Duration;
 
@@ -25,13 +26,24 @@ pub(crate) fn wait(error: &Error, backoff: Option<Duration>, longest: Duration) 
     }
 }
 
-/// `Retry-After` as a duration: seconds, or a date.
-pub(crate) fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(secs) = value.trim().parse::<u64>() {
+/// What `Retry-After` asks for: seconds (also with decimals), or a date in any of the three forms that HTTP knows.
+#[must_use]
+pub fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(secs) = value.parse::<u64>() {
         return Some(Duration::from_secs(secs));
     }
-    let date = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
-    Some((date.to_utc() - clock::now()).to_std().unwrap_or(Duration::ZERO))
+    if let Ok(secs) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(secs).ok();
+    }
+    let date = DateTime::parse_from_rfc2822(value).map(|date| date.to_utc()).ok().or_else(|| old_date(value))?;
+    Some((date - clock::now()).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// The forms that RFC 9110 calls obsolete and still wants understood.
+fn old_date(value: &str) -> Option<DateTime<Utc>> {
+    let forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    forms.iter().find_map(|form| NaiveDateTime::parse_from_str(value, form).ok()).map(|date| date.and_utc())
 }
 
 #[cfg(test)]
@@ -65,9 +77,24 @@ mod tests {
     }
 
     #[test]
-    fn reads_seconds_and_dates() {
+    fn reads_seconds() {
         assert_eq!(retry_after(" 12 "), Some(Duration::from_secs(12)));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("0.5"), Some(Duration::from_millis(500)));
+        for nothing in ["soon", "", "-1", "NaN", "inf"] {
+            assert_eq!(retry_after(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn reads_dates_of_all_three_forms() {
+        for past in ["Wed, 21 Oct 2015 07:28:00 GMT", "Wednesday, 21-Oct-15 07:28:00 GMT", "Wed Oct 21 07:28:00 2015"] {
+            assert_eq!(retry_after(past), Some(Duration::ZERO), "{past}");
+        }
+        let soon = clock::now() + chrono::Duration::seconds(90);
+        for form in ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"] {
+            let wait = retry_after(&soon.format(form).to_string()).unwrap();
+            // The date has whole seconds, and some time passes here.
+            assert!(wait > Duration::from_secs(60) && wait <= Duration::from_secs(90), "{form}: {wait:?}");
+        }
     }
 }

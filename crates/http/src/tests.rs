@@ -1,5 +1,9 @@
 //! Against a real server on this machine.
 
+mod logs;
+mod secrets;
+mod stream;
+
 use crate::{Client, ClientOptions, Method, Request, Url};
 use axum::Router;
 use axum::extract::State;
@@ -35,7 +39,7 @@ fn client() -> Client {
         attempts: 3,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(1500),
-        timeout: Duration::from_secs(5),
+        timeout: Some(Duration::from_secs(5)),
         ..ClientOptions::default()
     };
     Client::new(options).unwrap()

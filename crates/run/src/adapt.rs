@@ -4,6 +4,7 @@ use crate::error::TaskError;
 use crate::quality;
 use crate::task::{Task, TaskKind};
 use cscopilot_diag::Coded;
+use cscopilot_extract::Connections;
 use cscopilot_lake::step::{CheckResult, Outcome, StepContext};
 use cscopilot_lake::{Params, TableName};
 use cscopilot_spec::Project;
@@ -100,9 +101,9 @@ pub(crate) fn sync(project: &Project, name: &str) -> Option<Task> {
 }
 
 /// Runs one task.
-pub(crate) async fn run(ctx: &StepContext, kind: &TaskKind, checks: Vec<CheckResult>) -> Result<Outcome, Failure> {
+pub(crate) async fn run(ctx: &StepContext, connections: &Connections, kind: &TaskKind, checks: Vec<CheckResult>) -> Result<Outcome, Failure> {
     match kind {
-        TaskKind::Extract { source, stream } => cscopilot_extract::run(ctx, source, stream).await.map_err(Failure::of),
+        TaskKind::Extract { source, stream } => cscopilot_extract::run(ctx, connections, source, stream).await.map_err(Failure::of),
         TaskKind::Transform(table) => cscopilot_transform::run(ctx, table).await.map_err(|error| {
             let checks = error.checks().to_vec();
             Failure { checks, ..Failure::of(error) }

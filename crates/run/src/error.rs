@@ -14,6 +14,14 @@ pub enum Error {
         /// What there is.
         help: Option<String>,
     },
+    /// No source or stream of that name.
+    #[error("there is no source or stream `{name}`")]
+    UnknownStream {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        help: Option<String>,
+    },
     /// A selection that selects nothing.
     #[error("`--select {selector}` selects no task of this pipeline")]
     UnknownSelection {
@@ -52,6 +60,7 @@ impl Coded for Error {
         match self {
             Self::Invalid(_) => "RUN001",
             Self::UnknownPipeline { .. } => "RUN002",
+            Self::UnknownStream { .. } => "RUN011",
             Self::UnknownSelection { .. } => "RUN003",
             Self::Cycle(_) => "RUN004",
             Self::Busy(_) => "RUN005",
@@ -73,7 +82,7 @@ impl Coded for Error {
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::UnknownPipeline { help, .. } | Self::UnknownSelection { help, .. } => help.clone(),
+            Self::UnknownPipeline { help, .. } | Self::UnknownStream { help, .. } | Self::UnknownSelection { help, .. } => help.clone(),
             Self::Cycle(_) => Some("remove one of the references, so that the tables can be built one after the other".to_owned()),
             Self::Busy(held) => held.help(),
             Self::NothingToRetry => Some("start one with `cscopilot run PIPELINE`".to_owned()),
@@ -86,7 +95,7 @@ impl Coded for Error {
 
     fn exit_class(&self) -> ExitClass {
         match self {
-            Self::Invalid(_) | Self::UnknownPipeline { .. } | Self::UnknownSelection { .. } | Self::Cycle(_) | Self::NothingToRetry => {
+            Self::Invalid(_) | Self::UnknownPipeline { .. } | Self::UnknownStream { .. } | Self::UnknownSelection { .. } | Self::Cycle(_) | Self::NothingToRetry => {
                 ExitClass::Invalid
             }
             _ => ExitClass::Failed,

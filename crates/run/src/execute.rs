@@ -144,7 +144,7 @@ impl Execution {
             fingerprint: Some(fingerprint.clone()),
         };
         let watch = Stopwatch::start();
-        let result = adapt::run(&context, &task.kind, checks).await;
+        let result = adapt::run(&context, &self.runner.connections, &task.kind, checks).await;
         let seconds = watch.elapsed().as_secs_f64();
         match result {
             Ok(mut outcome) => {

@@ -29,5 +29,5 @@ pub use check::{Checked, base_schemas, check};
 pub use error::{Error, TaskError};
 pub use events::{Event, Observer, Silent};
 pub use plan::{Plan, Planned, PlannedTask, plan};
-pub use session::{RunOptions, Runner, SyncError, lone_step, pending, retry, run, sync};
+pub use session::{RunOptions, Runner, SyncError, extract, lone_step, pending, retry, run, sync};
 pub use summary::{RunSummary, TaskStatus, TaskSummary};

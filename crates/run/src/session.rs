@@ -9,7 +9,8 @@ use crate::select::select;
 use crate::summary::{RunSummary, TaskSummary};
 use chrono::NaiveDate;
 use cscopilot_diag::clock::Stopwatch;
-use cscopilot_diag::{Coded, Domain, ExitClass};
+use cscopilot_diag::{Coded, Domain, ExitClass, suggest};
+use cscopilot_extract::Connections;
 use cscopilot_lake::step::{Outcome, Progress, StepContext};
 use cscopilot_lake::{Lake, LockOwner};
 use cscopilot_spec::Project;
@@ -38,6 +39,8 @@ pub struct Runner {
     pub lake: Lake,
     /// Who is told of events.
     pub observer: Arc<dyn Observer>,
+    /// The connections to APIs, shared by all streams of a source.
+    pub connections: Connections,
 }
 
 /// Runs a pipeline.
@@ -140,6 +143,47 @@ pub fn lone_step(runner: &Runner, step: &str, as_of: NaiveDate) -> StepContext {
         progress: Progress::new(),
         fingerprint: None,
     }
+}
+
+/// Reads streams of one source by themselves, under the lock that runs take: all of them, or those named. Streams of one source run beside
+/// each other; a child waits for its parent.
+///
+/// # Errors
+/// When another run is at work, or the source or a stream is unknown. A stream that fails is in the summaries.
+pub async fn extract(runner: &Runner, source: &str, streams: &[String], as_of: NaiveDate) -> Result<Vec<TaskSummary>, Error> {
+    let _lock = lock(&runner.lake, &format!("extract {source}")).await?;
+    let all: Vec<_> = cscopilot_extract::tasks(&runner.project).into_iter().filter(|t| t.source == source).collect();
+    let unknown = |name: &str, known: Vec<&str>| Error::UnknownStream { name: name.to_owned(), help: suggest::help(name, known) };
+    if all.is_empty() {
+        return Err(unknown(source, runner.project.sources.keys().map(String::as_str).collect()));
+    }
+    if let Some(stranger) = streams.iter().find(|name| !all.iter().any(|t| t.stream == **name)) {
+        return Err(unknown(stranger, all.iter().map(|t| t.stream.as_str()).collect()));
+    }
+    let (children, parents): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(|t| streams.is_empty() || streams.contains(&t.stream)).partition(|t| !t.reads.is_empty());
+    let mut summaries = Vec::new();
+    for group in [parents, children] {
+        let mut running = tokio::task::JoinSet::new();
+        for (position, task) in group.into_iter().enumerate() {
+            let (step, connections, observer) = (lone_step(runner, &task.id, as_of), runner.connections.clone(), Arc::clone(&runner.observer));
+            running.spawn(async move {
+                observer.event(Event::TaskStarted { id: task.id.clone(), progress: step.progress.clone() });
+                let watch = Stopwatch::start();
+                let result = cscopilot_extract::run(&step, &connections, &task.source, &task.stream).await;
+                let summary = TaskSummary::of(task.id, watch.elapsed(), result);
+                observer.event(Event::TaskEnded(summary.clone()));
+                (position, summary)
+            });
+        }
+        let mut done: Vec<(usize, TaskSummary)> = Vec::new();
+        while let Some(ended) = running.join_next().await {
+            done.push(ended.map_err(Error::Lost)?);
+        }
+        done.sort_by_key(|(position, _)| *position);
+        summaries.extend(done.into_iter().map(|(_, summary)| summary));
+    }
+    Ok(summaries)
 }
 
 /// Writes one sync's changes to the CRM, under the lock that runs take.

@@ -36,6 +36,18 @@ pub struct TaskSummary {
 }
 
 impl TaskSummary {
+    /// The summary of a task that was run by itself.
+    pub(crate) fn of<E: Coded>(id: String, took: std::time::Duration, result: Result<Outcome, E>) -> Self {
+        let seconds = took.as_secs_f64();
+        match result {
+            Ok(outcome) => {
+                let status = if outcome.up_to_date { TaskStatus::UpToDate } else { TaskStatus::Done };
+                Self { id, status, seconds, outcome, error: None }
+            }
+            Err(error) => Self { id, status: TaskStatus::Failed, seconds, outcome: Outcome::default(), error: Some(TaskError::of(&error)) },
+        }
+    }
+
     /// Whether tables that others read are there now.
     #[must_use]
     pub fn succeeded(&self) -> bool {

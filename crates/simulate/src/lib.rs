@@ -23,6 +23,7 @@ mod simulate;
 mod truth;
 mod vendors;
 
+pub mod fakes;
 pub mod serve;
 
 pub use config::Config;

@@ -9,8 +9,11 @@ use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Error;
+use crate::calendar::Month;
+use crate::company::Company;
 use crate::rng::{Purpose, Rng};
 
 /// Lines of a stream, and how many of them are bad on purpose.
@@ -55,10 +58,15 @@ impl Spoil {
     }
 }
 
-/// One file of a stream.
+/// Where records go.
+enum Sink {
+    File { path: PathBuf, out: zstd::Encoder<'static, BufWriter<File>> },
+    Memory(Vec<Value>),
+}
+
+/// One file of a stream, or its records in memory.
 pub(crate) struct Lines {
-    path: PathBuf,
-    out: zstd::Encoder<'static, BufWriter<File>>,
+    sink: Sink,
     counts: Counts,
     spoil: Spoil,
     rng: Rng,
@@ -69,12 +77,26 @@ impl Lines {
         let file = File::create(&path).map_err(Error::io("create", &path))?;
         let out = zstd::Encoder::new(BufWriter::new(file), 1).map_err(Error::io("create", &path))?;
         let rng = Rng::new(seed, Purpose::Corruption, stream, month);
-        Ok(Self { path, out, counts: Counts::default(), spoil, rng })
+        Ok(Self { sink: Sink::File { path, out }, counts: Counts::default(), spoil, rng })
+    }
+
+    fn memory() -> Self {
+        let spoil = Spoil { malformed: 0.0, wrong_type: 0.0, duplicated: 0.0, wrong: ("", "") };
+        Self { sink: Sink::Memory(Vec::new()), counts: Counts::default(), spoil, rng: Rng::new(0, Purpose::Corruption, 0, 0) }
     }
 
     fn raw(&mut self, line: &str) -> Result<(), Error> {
         self.counts.lines += 1;
-        self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n")).map_err(Error::io("write", &self.path))
+        match &mut self.sink {
+            Sink::File { path, out } => {
+                out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(Error::io("write", path))
+            }
+            Sink::Memory(records) => {
+                // Nothing is spoiled here, so all of it is JSON.
+                records.extend(serde_json::from_str::<Value>(line));
+                Ok(())
+            }
+        }
     }
 
     /// Writes a record, and now and then a bad line made from it.
@@ -107,10 +129,26 @@ impl Lines {
     }
 
     pub(crate) fn finish(self) -> Result<Counts, Error> {
-        let path = self.path;
-        let writer = self.out.finish().map_err(Error::io("write", &path))?;
-        writer.into_inner().map_err(|e| Error::io("write", &path)(e.into_error()))?;
+        if let Sink::File { path, out } = self.sink {
+            let writer = out.finish().map_err(Error::io("write", &path))?;
+            writer.into_inner().map_err(|e| Error::io("write", &path)(e.into_error()))?;
+        }
         Ok(self.counts)
+    }
+}
+
+/// The records that a stream's writer makes of all months, unspoiled: for the fakes, which hold them in memory.
+pub(crate) fn collected(company: &Company, write: impl Fn(&Company, &Month, &mut Lines) -> Result<(), Error>) -> Vec<Value> {
+    let mut lines = Lines::memory();
+    for month in &company.calendar.months {
+        if let Err(error) = write(company, month, &mut lines) {
+            // Only files can fail.
+            tracing::error!(%error, "a record writer failed in memory");
+        }
+    }
+    match lines.sink {
+        Sink::Memory(records) => records,
+        Sink::File { .. } => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads a project's folder: finds the files, parses each, then runs every semantic rule.
 
 use crate::sql::Sibling;
-use crate::{Component, Environment, LoadOptions, Loaded, ParamValue, Project, ProjectConfig, SqlModel, SqlTests, parse::parse};
+use crate::{Component, Connector, Environment, LoadOptions, Loaded, ParamValue, Project, ProjectConfig, SqlModel, SqlTests, parse::parse};
 use cscopilot_diag::{Diagnostic, Diagnostics, Place, suggest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
     let config = files.one::<ProjectConfig>(ProjectConfig::LOCATION);
     let environments = files.folder::<Environment>();
     let pipelines = files.folder();
+    let connectors = files.connectors();
     let sources = files.folder();
     let models = files.folder();
     let features = files.folder();
@@ -47,6 +48,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
         config,
         environments,
         pipelines,
+        connectors,
         sources,
         models,
         features,
@@ -76,6 +78,7 @@ fn validate(project: &Project, out: &mut Diagnostics) {
     ProjectConfig::validate(&project.config, project, out);
     all(&project.environments, project, out);
     all(&project.pipelines, project, out);
+    all(&project.connectors, project, out);
     all(&project.sources, project, out);
     all(&project.models, project, out);
     all(&project.features, project, out);
@@ -180,6 +183,25 @@ impl Files<'_> {
                         .at(Place::file(path))
                         .with_help("rename one of the two files"),
                 );
+            }
+        }
+        all
+    }
+
+    /// The project's connectors, and those of the program that it doesn't replace.
+    fn connectors(&mut self) -> BTreeMap<String, Loaded<Connector>> {
+        let mut all = self.folder::<Connector>();
+        for (name, text) in crate::connector::builtin() {
+            if all.contains_key(name) || self.broken.contains(&format!("{}/{name}", Connector::LOCATION)) {
+                continue;
+            }
+            let path = format!("(built in) {name}.yaml");
+            let text: Arc<str> = Arc::from(text);
+            match parse(&path, &text, &text, 0) {
+                Ok(value) => {
+                    all.insert(name.to_owned(), Loaded { name: name.to_owned(), path, text, value });
+                }
+                Err(diagnostic) => self.out.push(diagnostic),
             }
         }
         all

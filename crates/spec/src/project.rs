@@ -1,5 +1,5 @@
 use crate::{
-    Alerts, Environment, FeatureDictionary, Loaded, Model, Opportunities, ParamValue, Pipeline, Plays, ProjectConfig, Scorecard, Site,
+    Alerts, Connector, Environment, FeatureDictionary, Loaded, Model, Opportunities, ParamValue, Pipeline, Plays, ProjectConfig, Scorecard, Site,
     Source, SqlModel, SqlTests, Sync, load,
 };
 use cscopilot_diag::Diagnostics;
@@ -34,6 +34,8 @@ pub struct Project {
     pub(crate) broken: BTreeSet<String>,
     /// `pipelines/`
     pub pipelines: BTreeMap<String, Loaded<Pipeline>>,
+    /// `configs/connectors/`, and the connectors that come with the program where no file has their name.
+    pub connectors: BTreeMap<String, Loaded<Connector>>,
     /// `configs/sources/`
     pub sources: BTreeMap<String, Loaded<Source>>,
     /// `configs/models/`
@@ -65,6 +67,12 @@ impl Project {
     /// Every structural and semantic error of every file, sorted by place.
     pub fn load(root: &Path, options: &LoadOptions) -> Result<Self, Diagnostics> {
         load::load(root, options)
+    }
+
+    /// The connector of a source; nothing for other kinds of sources.
+    #[must_use]
+    pub fn connector_of(&self, source: &Source) -> Option<&Connector> {
+        source.connector.as_ref().and_then(|name| self.connectors.get(&name.value)).map(|loaded| &loaded.value)
     }
 
     /// The SQL models that a name selects: a schema (`staging`) or a table (`staging.tickets`).

@@ -1,11 +1,9 @@
 //! What `${…}` in a [`Text`] stands for.
 
 use crate::{At, Loaded, Piece, Project, Text};
+use crate::secrets::find_secret;
 use cscopilot_diag::{Diagnostic, Diagnostics, Secret, suggest};
 use std::path::PathBuf;
-
-/// The folder of secret files: one file a secret, named after it.
-const SECRETS_DIR: &str = "CSCOPILOT_SECRETS_DIR";
 
 impl Project {
     /// Adds an error for each parameter that the text names and the project lacks. Environment variables and secrets
@@ -100,24 +98,4 @@ fn environment(name: &str) -> Result<String, Diagnostic> {
     std::env::var(name).map_err(|_| {
         Diagnostic::error("SPC015", format!("the environment variable `{name}` is not set")).with_help(format!("export {name}=…"))
     })
-}
-
-fn find_secret(name: &str) -> Result<String, Diagnostic> {
-    let variables = [format!("CSCOPILOT_SECRET_{}", name.to_uppercase()), name.to_owned()];
-    if let Some(value) = variables.iter().find_map(|v| std::env::var(v).ok()) {
-        return Ok(value);
-    }
-    let mut searched: Vec<String> = variables.iter().map(|v| format!("environment variable {v}")).collect();
-    match std::env::var(SECRETS_DIR) {
-        Ok(folder) => {
-            let file = PathBuf::from(folder).join(name);
-            if let Ok(value) = std::fs::read_to_string(&file) {
-                return Ok(value.trim_end_matches(['\n', '\r']).to_owned());
-            }
-            searched.push(format!("file {}", file.display()));
-        }
-        Err(_) => searched.push(format!("the folder that {SECRETS_DIR} names (it is not set)")),
-    }
-    Err(Diagnostic::error("SPC017", format!("the secret `{name}` is nowhere to be found"))
-        .with_help(format!("searched: {}", searched.join("; "))))
 }

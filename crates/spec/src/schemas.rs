@@ -2,7 +2,7 @@
 
 use crate::sql::SqlHeader;
 use crate::{
-    Alerts, Component, Environment, FeatureDictionary, Model, Opportunities, Pipeline, Plays, ProjectConfig, Scorecard, Site, Source,
+    Alerts, Component, Connector, Environment, FeatureDictionary, Model, Opportunities, Pipeline, Plays, ProjectConfig, Scorecard, Site, Source,
     SqlTests, Sync,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -23,6 +23,7 @@ pub fn all() -> Vec<SchemaFile> {
         of::<ProjectConfig>(),
         of::<Environment>(),
         of::<Pipeline>(),
+        of::<Connector>(),
         of::<Source>(),
         of::<Model>(),
         of::<FeatureDictionary>(),

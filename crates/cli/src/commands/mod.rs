@@ -2,7 +2,9 @@
 
 mod check;
 mod digest;
+mod doctor;
 mod explain;
+mod extract;
 mod init;
 mod lineage;
 mod models;
@@ -10,6 +12,7 @@ mod plan;
 mod query;
 mod run;
 mod simulate;
+mod sources;
 mod sync;
 mod tables;
 mod test;
@@ -28,6 +31,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitClass, Failure> {
         Command::Plan(args) => plan::run(&args, &global).await,
         Command::Run(args) => run::run(&args, &global).await,
         Command::Retry => run::retry(&global).await,
+        Command::Extract(args) => extract::run(&args, &global).await,
+        Command::Sources => sources::run(&global).await,
+        Command::Doctor(args) => doctor::run(&args, &global).await,
         Command::Test(args) => test::run(&args, &global).await,
         Command::Query(args) => query::run(&args, &global).await,
         Command::Tables(args) => tables::run(&args, &global).await,

@@ -2,6 +2,7 @@ use crate::args::{Format, Global, RunArgs};
 use crate::context::{Failure, checked_project, lake};
 use crate::render;
 use cscopilot_diag::ExitClass;
+use cscopilot_extract::Connections;
 use cscopilot_run::{RunSummary, Runner};
 
 /// `cscopilot run`
@@ -21,7 +22,8 @@ pub(crate) async fn retry(global: &Global) -> Result<ExitClass, Failure> {
 pub(super) async fn runner(global: &Global) -> Result<Runner, Failure> {
     let project = checked_project(global)?;
     let lake = lake(&project).await?;
-    Ok(Runner { project, lake, observer: render::progress::observer(global.quiet || global.format == Format::Json) })
+    let observer = render::progress::observer(global.quiet || global.format == Format::Json);
+    Ok(Runner { project, lake, observer, connections: Connections::default() })
 }
 
 fn end(summary: &RunSummary, global: &Global) -> ExitClass {

@@ -27,6 +27,9 @@ pub(crate) enum Kind {
     Composite = 7,
 }
 
+/// A cell's length has 29 bits.
+pub(crate) const MAX_TEXT_BYTES: usize = (1 << 29) - 1;
+
 const KINDS: [Kind; 8] = [Kind::Missing, Kind::Null, Kind::Text, Kind::Escaped, Kind::Number, Kind::True, Kind::False, Kind::Composite];
 
 /// The place of a value in its chunk, and its kind, in eight bytes.
@@ -47,6 +50,10 @@ impl Cell {
 
     pub(crate) fn kind(self) -> Kind {
         KINDS[(self.len_and_kind & 7) as usize]
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
     }
 
     pub(crate) fn bytes(self, text: &[u8]) -> &[u8] {

@@ -29,24 +29,33 @@ pub(super) fn name(loaded: &Loaded<Source>, name: &At<String>, what: &str, out: 
     }
 }
 
-pub(super) fn stream(loaded: &Loaded<Source>, stream: &Stream, out: &mut Diagnostics) {
-    if let Some(pct) = &stream.max_rejected_pct {
-        percent(loaded, pct, out);
+/// A source without streams reads nothing.
+pub(super) fn has_streams<T>(loaded: &Loaded<Source>, at: &At<T>, out: &mut Diagnostics) {
+    if loaded.value.streams.is_empty() {
+        out.push(loaded.error("SRC001", at, "the source has no streams").with_help("declare at least one under `streams:`"));
     }
-    if stream.columns.is_empty() {
+}
+
+/// The rules of a stream that is read from files.
+pub(super) fn stream(loaded: &Loaded<Source>, stream_name: &At<String>, stream: &Stream, out: &mut Diagnostics) {
+    let Some(files) = &stream.files else {
         out.push(
-            loaded.error("SRC004", &stream.files, "the stream has no columns").with_help("declare the columns to read under `columns:`"),
+            loaded
+                .error("SRC021", stream_name, format!("the stream `{stream_name}` doesn't say which files it is read from"))
+                .with_help("add `files: \"*.csv\"`, a pattern below the source's path"),
         );
-    }
-    pattern(loaded, &stream.files, out);
+        return;
+    };
+    columns(loaded, files, stream, out);
+    pattern(loaded, files, out);
     let format = stream.format();
     match &format {
         None => out.push(
             loaded
-                .error("SRC005", &stream.files, format!("the ending of `{}` doesn't tell how the files are written", stream.files))
+                .error("SRC005", files, format!("the ending of `{files}` doesn't tell how the files are written"))
                 .with_help("add `format: {csv: {}}`, `format: {jsonl: {}}` or `format: {parquet: {}}`"),
         ),
-        Some(Format::Csv(csv)) => csv_rules(loaded, stream, csv, out),
+        Some(Format::Csv(csv)) => csv_rules(loaded, files, stream, csv, out),
         Some(Format::Jsonl(_) | Format::Parquet(_)) => {}
     }
     // What the format says of numbers holds for columns that say nothing.
@@ -54,13 +63,25 @@ pub(super) fn stream(loaded: &Loaded<Source>, stream: &Stream, out: &mut Diagnos
         Some(Format::Csv(csv)) => (csv.decimal_separator.as_ref(), csv.thousands_separator.as_ref()),
         _ => (None, None),
     };
-    for (column_name, column) in stream.columns.iter() {
-        name(loaded, column_name, "column", out);
-        column_rules(loaded, column_name, column, out);
+    for (_, column) in stream.columns.iter() {
         if column.decimal_separator.is_some() || column.thousands_separator.is_some() {
             let decimal = column.decimal_separator.as_ref().or(of_format.0);
             separators(loaded, decimal, column.thousands_separator.as_ref().or(of_format.1), out);
         }
+    }
+}
+
+/// The rules of columns, key and cursor, wherever the stream is read from.
+pub(super) fn columns<T>(loaded: &Loaded<Source>, at: &At<T>, stream: &Stream, out: &mut Diagnostics) {
+    if let Some(pct) = &stream.max_rejected_pct {
+        percent(loaded, pct, out);
+    }
+    if stream.columns.is_empty() {
+        out.push(loaded.error("SRC004", at, "the stream has no columns").with_help("declare the columns to read under `columns:`"));
+    }
+    for (column_name, column) in stream.columns.iter() {
+        name(loaded, column_name, "column", out);
+        column_rules(loaded, column_name, column, out);
     }
     for key in &stream.primary_key {
         if stream.columns.get(key).is_none() {
@@ -98,8 +119,8 @@ fn pattern(loaded: &Loaded<Source>, files: &At<String>, out: &mut Diagnostics) {
     }
 }
 
-fn csv_rules(loaded: &Loaded<Source>, stream: &Stream, csv: &CsvFormat, out: &mut Diagnostics) {
-    let place = |at: &At<char>| if at.line == 0 { stream.files.clone().map(|_| ()) } else { (*at).map(|_| ()) };
+fn csv_rules(loaded: &Loaded<Source>, files: &At<String>, stream: &Stream, csv: &CsvFormat, out: &mut Diagnostics) {
+    let place = |at: &At<char>| if at.line == 0 { files.clone().map(|_| ()) } else { (*at).map(|_| ()) };
     let signs = [("delimiter", Some(&csv.delimiter)), ("quote", csv.quote.as_ref())];
     for (what, sign) in signs {
         if let Some(sign) = sign
@@ -155,7 +176,7 @@ fn separators(loaded: &Loaded<Source>, decimal: Option<&At<char>>, thousands: Op
     }
 }
 
-fn column_rules(loaded: &Loaded<Source>, name: &At<String>, column: &Column, out: &mut Diagnostics) {
+pub(super) fn column_rules(loaded: &Loaded<Source>, name: &At<String>, column: &Column, out: &mut Diagnostics) {
     let kind = column.r#type.value;
     let timely = matches!(kind, ColumnType::Date | ColumnType::Timestamp);
     for format in column.all_formats() {

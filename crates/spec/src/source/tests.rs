@@ -32,7 +32,7 @@ fn errors(from: &str, to: &str) -> String {
     let mut out = Diagnostics::new();
     for (name, stream) in source.value.streams.iter() {
         rules::name(&source, name, "stream", &mut out);
-        rules::stream(&source, stream, &mut out);
+        rules::stream(&source, name, stream, &mut out);
     }
     out.to_string()
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::codec::cells::Kind;
 use proptest::prelude::*;
 
 fn chunk(text: &str) -> Chunk {

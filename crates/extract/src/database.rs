@@ -1,0 +1,64 @@
+//! Databases: rows of a table or a query become Arrow batches in the raw change log.
+//!
+//! A stream with a cursor is read in the cursor's order from where the last run stopped, in windows that each commit their rows together
+//! with the cursor. A stream without one is read whole and compared with what the raw table has: rows that are as they were are left out,
+//! and rows that vanished are noted with `_op = delete`.
+//!
+//! The way of a row: a reader (`postgres`, `mysql`, `sqlite`, `adbc`) sends pieces of some megabytes → `convert` makes typed columns of
+//! them on all cores → `known` leaves out what the table has → `read` adds the log's columns and closes windows → `commit`.
+
+mod adbc;
+mod arrow_rows;
+mod cells;
+mod commit;
+mod connection;
+mod convert;
+mod copy_text;
+mod known;
+mod log_rows;
+mod mysql;
+mod piece;
+mod postgres;
+mod read;
+mod request;
+mod sql;
+mod sqlite;
+mod state;
+
+#[cfg(test)]
+mod servers;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::run::check_types;
+use connection::Connection;
+use cscopilot_lake::step::{Outcome, StepContext};
+use cscopilot_spec::Source;
+use known::Known;
+use read::Reading;
+use request::Request;
+use state::State;
+use std::sync::Arc;
+
+/// Reads what is new in a table or query of a database into its raw table.
+///
+/// # Errors
+/// Any [`Error`]. Windows that were closed before it stay; of the open one nothing is published.
+pub(crate) async fn run(ctx: &StepContext, source: &Source, source_name: &str, stream_name: &str) -> Result<Outcome> {
+    let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
+    let root = source.database.as_ref().ok_or_else(no_stream)?;
+    let stream = source.streams.get(stream_name).ok_or_else(no_stream)?;
+    let plan = request::plan(source_name, source, stream_name, stream)?;
+    let stored = ctx.lake.table(&plan.table).await?;
+    check_types(&plan.table.to_string(), &plan.schema, stored.as_ref())?;
+    let mut state = State::parse(&plan.table.to_string(), stored.as_ref().and_then(|t| t.state.as_ref()))?;
+    state.follow(plan.cursor.map(|cursor| plan.columns[cursor].name.as_ref()));
+    let connection = Connection::resolve(&ctx.project, root)?;
+    let request = Arc::new(Request::new(plan, stream, stream_name, root.reading(), state.after.clone()));
+    let known = match &stored {
+        Some(stored) => Known::load(&ctx.lake, &request, stored, &state).await?,
+        None => Known::default(),
+    };
+    Reading::new(ctx, request, state, known, stored.is_some()).run(connection).await
+}

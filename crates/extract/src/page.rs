@@ -1,0 +1,66 @@
+//! Answers of APIs become rows: the records of a body are found, checked and converted like those of files.
+//!
+//! No tree is built of a body. It is walked over once: `document` finds the list of records and notes the few values beside it that the
+//! engine asks for, `take` does with each record what the connector says (filter, explode, unwrap) and notes where the columns' values
+//! stand, `rows` converts them column by column. `stream` reads bodies that don't fit into memory chunk by chunk (`lines` for JSON Lines,
+//! `table` for CSV).
+
+use arrow::array::RecordBatch;
+use std::collections::BTreeSet;
+
+mod condition;
+mod document;
+mod error;
+mod join;
+mod lines;
+mod plan;
+mod rows;
+mod stream;
+mod table;
+mod take;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use document::parse_json;
+pub use error::PageError;
+pub(crate) use join::join_chunks;
+pub(crate) use plan::PagePlan;
+pub(crate) use stream::parse_stream;
+
+use crate::reject::Rejected;
+
+/// What the engine knows of an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct PageContext {
+    /// The values of `records.add`, in its order; nothing where the template gave nothing.
+    pub(crate) added: Vec<Option<String>>,
+    /// The request, as `_file` says it: `GET /v1/customers`.
+    pub(crate) file: String,
+    /// The batch, as `_batch` says it.
+    pub(crate) batch: String,
+    /// The run's logical time.
+    pub(crate) extracted_at_micros: i64,
+    /// All records of this answer are deletions, whatever the read says.
+    pub(crate) deletes: bool,
+}
+
+/// What came of an answer, or of a chunk of it.
+#[derive(Debug)]
+pub(crate) struct PageRows {
+    /// The declared columns, those of `records.add`, the log's own, and behind them one of text for each field that `drift: evolve` keeps.
+    pub(crate) batch: RecordBatch,
+    /// What `_file` says in the batch: the request, and the file in an archive.
+    pub(crate) file: String,
+    /// Records in the answer, before the filter.
+    pub(crate) records: u64,
+    /// Records that the filter left out.
+    pub(crate) filtered: u64,
+    /// Records, or elements of them, that can't be read.
+    pub(crate) rejected: Vec<Rejected>,
+    /// The values at the envelope's paths. Whole numbers are numbers, others text as they stand; objects and lists of more than 64 KiB are empty.
+    pub(crate) envelope: Vec<Option<serde_json::Value>>,
+    /// The id of the answer's last record, where the paginator goes on from it.
+    pub(crate) last_id: Option<String>,
+    /// Fields that no column reads.
+    pub(crate) unknown_fields: BTreeSet<String>,
+}

@@ -1,0 +1,269 @@
+//! One JSON document: the list of records in it, and what stands beside the list, in one pass.
+
+use super::error::PageError;
+use super::plan::{Envelope, PagePlan};
+use super::rows::{Text, rows};
+use super::stream::unzipped;
+use super::take::{Position, Taker, place};
+use super::{PageContext, PageRows};
+use crate::codec::Codec;
+use crate::codec::cells::{Cell, Kind, MAX_TEXT_BYTES};
+use crate::codec::json::{Broken, Scan, Walk, unescape};
+use crate::codec::places::Places;
+use crate::error::Result;
+use crate::reject::shown;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// Larger objects and lists of an envelope are only known to be there.
+const MAX_ENVELOPE_BYTES: usize = 64 << 10;
+
+/// The rows of a body that is one JSON document, gzipped or not.
+///
+/// # Errors
+/// [`PageError`], if the body is no JSON, or has no records where they should be. Records that can't be read are rejected, not errors.
+pub(crate) fn parse_json(plan: &PagePlan, ctx: &PageContext, body: &[u8]) -> Result<PageRows> {
+    let body = plain(&ctx.file, body)?;
+    let text = body.as_ref();
+    let Codec::Jsonl(paths) = &plan.record.codec else {
+        return Err(unreadable(&ctx.file, "the plan is not one of JSON".to_owned()).into());
+    };
+    let mut taker = Taker::new(plan, ctx, &plan.record.codec, paths);
+    let cells = records(&plan.envelope, &ctx.file, text, &mut taker)?;
+    let values = match cells {
+        Some(cells) => cells.iter().map(|cell| value_of(*cell, text)).collect(),
+        None => beside(&plan.envelope, text),
+    };
+    let taken = taker.begin(Position { first_line: 1, offset: 0 }, 0);
+    let text = Text { bytes: text, codec: &plan.record.codec, position: Position { first_line: 1, offset: 0 }, moved: &[] };
+    let mut rows = rows(plan, ctx, &ctx.file, &text, taken, taker.names())?;
+    rows.envelope = values;
+    Ok(rows)
+}
+
+/// What takes the records of a document.
+pub(super) trait Visitor {
+    /// The record at the walk's position, which is passed then.
+    fn record(&mut self, walk: &mut Walk<'_>, number: u32) -> Scan<()>;
+}
+
+impl Visitor for Taker<'_> {
+    fn record(&mut self, walk: &mut Walk<'_>, number: u32) -> Scan<()> {
+        walk.blanks();
+        let start = walk.at;
+        let object = self.scan(walk)?;
+        let at = place(start, walk.at, number);
+        if object {
+            self.accept(walk.text, at);
+        } else {
+            self.odd(walk.text, at);
+        }
+        Ok(())
+    }
+}
+
+/// Hands all records of a document to a visitor; the cells of the envelope, unless a second look at the text is needed for them.
+pub(super) fn records(envelope: &Envelope, file: &str, text: &[u8], visitor: &mut impl Visitor) -> Result<Option<Vec<Cell>>> {
+    let mut document = Document { walk: Walk::new(text, 0), places: Places::new(&envelope.paths), envelope, visitor, state: State::Absent };
+    if let Err(why) = document.read() {
+        return Err(broken(file, text, why, document.walk.at).into());
+    }
+    let missing = |found: &'static str| {
+        let path = envelope.records.clone().unwrap_or_else(|| "the root".to_owned());
+        PageError::NoRecords { file: file.to_owned(), path, found }
+    };
+    match document.state {
+        State::Found => {}
+        State::Absent => return Err(missing("nothing").into()),
+        State::Other(found) => return Err(missing(found).into()),
+    }
+    Ok((!envelope.inside).then_some(document.places.row))
+}
+
+/// Whether the records were met.
+enum State {
+    Absent,
+    Found,
+    /// Something else stands in their place.
+    Other(&'static str),
+}
+
+struct Document<'a, V> {
+    walk: Walk<'a>,
+    places: Places<'a>,
+    envelope: &'a Envelope,
+    visitor: &'a mut V,
+    state: State,
+}
+
+impl<V: Visitor> Document<'_, V> {
+    fn read(&mut self) -> Scan<()> {
+        self.walk.blanks();
+        match self.walk.peek() {
+            _ if self.envelope.trail.is_empty() => {
+                self.list()?;
+            }
+            Some(b'{' | b'[') => self.down(0)?,
+            _ => {
+                self.walk.skip(0)?;
+            }
+        }
+        self.walk.end()
+    }
+
+    /// The object or list that stands here, through which the records' path goes on.
+    fn down(&mut self, level: usize) -> Scan<()> {
+        let (node, ahead) = self.envelope.trail[level];
+        let list = self.walk.peek() == Some(b'[');
+        let close = if list { b']' } else { b'}' };
+        if !self.walk.open(close) {
+            return Ok(());
+        }
+        let mut next = 0;
+        let mut index = 0;
+        loop {
+            let child = if list {
+                index += 1;
+                self.envelope.paths.element(node, index - 1)
+            } else {
+                self.walk.key(&mut self.places, node, &mut next)?.child
+            };
+            if child == Some(ahead) {
+                self.ahead(level, node, ahead)?;
+            } else {
+                self.walk.member(&mut self.places, node, child, level)?;
+            }
+            if !self.walk.more(close)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A value on the way to the records.
+    fn ahead(&mut self, level: usize, node: usize, child: usize) -> Scan<()> {
+        self.walk.blanks();
+        let start = self.walk.at;
+        let kind = if level + 1 == self.envelope.trail.len() {
+            self.list()?
+        } else if let Some(b'{' | b'[') = self.walk.peek() {
+            self.down(level + 1)?;
+            Kind::Composite
+        } else {
+            self.walk.skip(level)?
+        };
+        let cell = self.walk.cell(start, kind);
+        self.places.note(node, child, cell);
+        Ok(())
+    }
+
+    /// The records.
+    fn list(&mut self) -> Scan<Kind> {
+        let either = self.envelope.trail.is_empty();
+        self.state = State::Found;
+        match self.walk.peek() {
+            Some(b'[') if !self.envelope.single => {
+                let mut more = self.walk.open(b']');
+                let mut number = 0_u32;
+                while more {
+                    self.visitor.record(&mut self.walk, number)?;
+                    number = number.saturating_add(1);
+                    more = self.walk.more(b']')?;
+                }
+                Ok(Kind::Composite)
+            }
+            Some(b'{') if self.envelope.single || either => self.visitor.record(&mut self.walk, 0).map(|()| Kind::Composite),
+            first => {
+                let kind = self.walk.skip(0)?;
+                match (kind, first) {
+                    // Some APIs write an empty list as null; but a whole body that is null says nothing.
+                    (Kind::Null, _) if !either => {}
+                    (_, Some(b'{')) => self.state = State::Other("an object, not a list"),
+                    (_, Some(b'[')) => self.state = State::Other("a list, not one record"),
+                    (Kind::Null, _) => self.state = State::Other("null"),
+                    _ => self.state = State::Other("neither a list nor an object"),
+                }
+                Ok(kind)
+            }
+        }
+    }
+}
+
+/// The envelope's values in a sound document.
+fn beside(envelope: &Envelope, text: &[u8]) -> Vec<Option<Value>> {
+    let mut places = Places::new(&envelope.paths);
+    let mut walk = Walk::new(text, 0);
+    // The document is known to be sound: errors don't happen.
+    let _ = look(envelope, &mut walk, &mut places);
+    places.row.iter().map(|cell| value_of(*cell, text)).collect()
+}
+
+fn look(envelope: &Envelope, walk: &mut Walk<'_>, places: &mut Places<'_>) -> Scan<()> {
+    walk.blanks();
+    if walk.peek() != Some(b'[') {
+        return walk.value(places, 0, 0).map(|_| ());
+    }
+    // A long list of records is left when no path leads further into it.
+    let Some(last) = envelope.paths.last_element() else { return Ok(()) };
+    let mut more = walk.open(b']');
+    let mut index = 0;
+    while more && index <= last {
+        walk.member(places, 0, envelope.paths.element(0, index), 0)?;
+        more = walk.more(b']')?;
+        index += 1;
+    }
+    Ok(())
+}
+
+/// A value of the envelope. Numbers that are not whole keep their text, since a token must go back as it came.
+fn value_of(cell: Cell, text: &[u8]) -> Option<Value> {
+    let bytes = cell.bytes(text);
+    let verbatim = || Value::String(String::from_utf8_lossy(bytes).into_owned());
+    Some(match cell.kind() {
+        Kind::Missing => return None,
+        Kind::Null => Value::Null,
+        Kind::True => Value::Bool(true),
+        Kind::False => Value::Bool(false),
+        Kind::Text => verbatim(),
+        Kind::Escaped => unescape(bytes).map_or_else(verbatim, Value::String),
+        Kind::Number => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|n| n.parse::<i64>().map(Value::from).or_else(|_| n.parse::<u64>().map(Value::from)).ok())
+            .unwrap_or_else(verbatim),
+        Kind::Composite => {
+            let parsed = if bytes.len() > MAX_ENVELOPE_BYTES { None } else { serde_json::from_slice(bytes).ok() };
+            parsed.unwrap_or_else(|| {
+                if bytes.first() == Some(&b'[') { Value::Array(Vec::new()) } else { Value::Object(serde_json::Map::new()) }
+            })
+        }
+    })
+}
+
+/// A body as text: unpacked, without a byte order mark, and not too long for cells.
+pub(super) fn plain<'b>(file: &str, body: &'b [u8]) -> Result<Cow<'b, [u8]>> {
+    let body = match body {
+        [0x1f, 0x8b, ..] => Cow::Owned(unzipped(file, body, MAX_TEXT_BYTES)?),
+        body => Cow::Borrowed(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)),
+    };
+    if body.len() > MAX_TEXT_BYTES {
+        return Err(PageError::TooLarge { file: file.to_owned(), bytes: body.len() as u64 }.into());
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(unreadable(file, "it is empty".to_owned()).into());
+    }
+    Ok(body)
+}
+
+fn broken(file: &str, text: &[u8], why: Broken, at: usize) -> PageError {
+    let at = at.min(text.len());
+    let reason = match why {
+        Broken::Early => "it ends too early".to_owned(),
+        Broken::NotAnObject => "it is no object".to_owned(),
+        Broken::Syntax(what) if at == text.len() => format!("{what} at its end"),
+        Broken::Syntax(what) => format!("{what} at byte {}, near {}", at + 1, shown(&text[at..])),
+    };
+    unreadable(file, reason)
+}
+
+fn unreadable(file: &str, reason: String) -> PageError {
+    PageError::Unreadable { file: file.to_owned(), form: "JSON", reason }
+}

@@ -1,0 +1,100 @@
+//! APIs: a connector's manifest says how one is spoken, and this engine speaks it. No vendor's name stands here.
+//!
+//! The way of a row: `stream` (which reads are due, over which windows and partitions) → `window_run` (one window, one commit) → `pages`
+//! (one answer after the other; `pager` says which, `request` builds it, `fetch` sends it within the limits until there is an answer that
+//! counts) → `crate::page` (records become typed rows) → `known` (rows that are there already are left out) → `commit`.
+
+use crate::error::{Error, Result};
+use cscopilot_diag::clock::Stopwatch;
+use cscopilot_lake::Lake;
+use cscopilot_lake::step::{Outcome, StepContext};
+use cscopilot_spec::connector::Connector;
+use cscopilot_spec::{Project, Source};
+
+mod children;
+mod commit;
+mod connection;
+mod doctor;
+mod error;
+mod fetch;
+mod job;
+mod known;
+mod pager;
+mod pages;
+mod plan;
+mod preview;
+mod recent;
+mod request;
+mod state;
+mod status;
+mod stream;
+mod tally;
+mod window;
+mod window_run;
+
+pub use connection::{Connections, Tape};
+pub use doctor::{Finding, doctor};
+pub use error::RestError;
+pub(crate) use plan::ConnectorPlan;
+pub use preview::preview;
+pub use status::{StreamStatus, status};
+
+use crate::plan::{raw_table, rejected_table};
+
+/// Reads one stream of a connector into its raw table.
+///
+/// Each closed window is one commit: its rows and the cursor behind them. So a run that dies anywhere neither loses nor repeats rows.
+pub(crate) async fn run(
+    ctx: &StepContext,
+    connections: &Connections,
+    source_name: &str,
+    source: &Source,
+    connector: &Connector,
+    stream_name: &str,
+) -> Result<Outcome> {
+    let plan = ConnectorPlan::new(source, connector, stream_name)
+        .ok_or_else(|| Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() })?;
+    let watch = Stopwatch::start();
+    let tables = commit::Tables { rows: raw_table(source_name, stream_name), rejected: rejected_table(source_name, stream_name) };
+    let table = tables.rows.to_string();
+    let stored = ctx.lake.table(&tables.rows).await?;
+    crate::run::check_types(&table, &plan.schema(), stored.as_ref())?;
+    let state = state::State::parse(&table, stored.as_ref().and_then(|t| t.state.as_ref()))?;
+    let connection = connections.get(&ctx.project, &ctx.lake, source_name, source, connector).await?;
+    let counters = fetch::Counters::default();
+    let mut run = stream::StreamRun {
+        ctx,
+        connection: &connection,
+        source,
+        source_name,
+        plan: &plan,
+        tables: &tables,
+        state,
+        counters: &counters,
+        totals: tally::Totals::default(),
+        published: false,
+    };
+    let result = run.run().await;
+    // Also of a stream that failed: its requests were made.
+    connection.save_spent(&ctx.lake).await?;
+    result?;
+    let mut outcome = run.totals.outcome(&table, &counters, watch.elapsed());
+    if !run.published && outcome.warnings.is_empty() {
+        outcome.up_to_date = true;
+        outcome.checks.clone_from(&run.state.checks);
+    }
+    Ok(outcome)
+}
+
+/// The connector of a source, for commands that name one.
+fn connector_of<'p>(project: &'p Project, name: &str) -> Option<(&'p Source, &'p Connector)> {
+    let source = &project.sources.get(name)?.value;
+    Some((source, project.connector_of(source)?))
+}
+
+/// The lake's state of a stream.
+async fn state_of(lake: &Lake, source: &str, stream: &str) -> Result<Option<state::State>> {
+    let table = raw_table(source, stream);
+    let Some(info) = lake.table(&table).await? else { return Ok(None) };
+    state::State::parse(&table.to_string(), info.state.as_ref()).map(Some)
+}

@@ -1,0 +1,324 @@
+//! One window of a read: its pages become rows of an open commit, which is published when the last page was read.
+
+use super::commit::{OpenWindow, RejectedRows, Tables, fit, publish_rejected};
+use super::error::RestError;
+use super::fetch::Signal;
+use super::known::{Known, Shape};
+use super::pages::{Ended, Go, Query};
+use super::recent::Recent;
+use super::request::Context;
+use super::state::State;
+use super::tally::Totals;
+use super::window::Window;
+use crate::cursor::{CursorValue, value_at};
+use crate::error::{Error, Result};
+use crate::keys::key_hashes;
+use crate::page::PageRows;
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use cscopilot_lake::step::StepContext;
+use cscopilot_spec::connector::{CursorFormat, Incremental};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How much text of rejected rows is kept in memory before the stream is given up.
+const MAX_REJECTED_BYTES: usize = 256 << 20;
+
+/// What all windows of a read share.
+pub(crate) struct Reader<'a> {
+    pub(crate) ctx: &'a StepContext,
+    pub(crate) tables: &'a Tables,
+    pub(crate) shape: Shape<'a>,
+    pub(crate) schema: SchemaRef,
+    /// Columns of text that the stream has gained; they follow the log's own columns.
+    pub(crate) gained: BTreeSet<String>,
+    pub(crate) incremental: Option<&'a Incremental>,
+    pub(crate) max_rejected_pct: f64,
+    pub(crate) attempts: u32,
+    pub(crate) extracted_at_micros: i64,
+}
+
+/// A window whose rows are being collected.
+pub(crate) struct Collecting {
+    batch: String,
+    open: Option<OpenWindow>,
+    recent: Recent,
+    rejected: Vec<RejectedRows>,
+    rejected_bytes: usize,
+    pub(crate) totals: Totals,
+}
+
+/// Why a window's rows can't be collected any further.
+enum Halt {
+    /// New fields came: the table needs more columns, so the window begins again with them.
+    Grown(BTreeSet<String>),
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// How a window ended.
+pub(crate) enum WindowEnd {
+    Read { ended: Ended, collected: Box<Collecting> },
+    Split(String),
+    Ignored(Box<Collecting>),
+    WithoutJob(String),
+}
+
+impl Reader<'_> {
+    pub(crate) fn collecting(&self, batch: &str) -> Collecting {
+        Collecting { batch: batch.to_owned(), open: None, recent: Recent::default(), rejected: Vec::new(), rejected_bytes: 0, totals: Totals::default() }
+    }
+
+    /// Reads a window. Where the API repeats itself, is short of what it announced or wants a fresh start, the window begins again; nothing of
+    /// the attempt is kept.
+    pub(crate) async fn window(
+        &mut self,
+        query: &Query<'_>,
+        context: &Context,
+        window: Option<Window>,
+        token: Option<&str>,
+        known: &mut Known,
+        pages: Option<u64>,
+    ) -> Result<WindowEnd> {
+        let mut attempt = 1;
+        loop {
+            let mut collected = self.collecting(&query.batch);
+            let mut grown: Option<BTreeSet<String>> = None;
+            let mut read = 0;
+            let result = query
+                .run(context, token.map(str::to_owned), async |rows| {
+                    read += 1;
+                    match self.take(&mut collected, rows, window, known).await {
+                        Ok(()) if pages.is_some_and(|most| read >= most) => Ok(Go::Enough),
+                        Ok(()) => Ok(Go::On),
+                        Err(Halt::Grown(fields)) => {
+                            grown = Some(fields);
+                            Err(Error::Task("the stream has new fields".to_owned()))
+                        }
+                        Err(Halt::Failed(error)) => Err(error),
+                    }
+                })
+                .await;
+            if let Some(fields) = grown {
+                collected.abandon().await;
+                self.gained.extend(fields);
+                continue;
+            }
+            let ended = match result {
+                Ok(ended) => ended,
+                Err(error) => {
+                    collected.abandon().await;
+                    return Err(error);
+                }
+            };
+            let again = match &ended.signal {
+                Some(Signal::Restart(reason)) => Some(RestError::Unsound(reason.clone())),
+                Some(Signal::SplitWindow(reason)) => {
+                    collected.abandon().await;
+                    return Ok(WindowEnd::Split(reason.clone()));
+                }
+                Some(Signal::WithoutJob(reason)) => {
+                    collected.abandon().await;
+                    return Ok(WindowEnd::WithoutJob(reason.clone()));
+                }
+                Some(Signal::Ignore(reason)) => {
+                    collected.totals.ignored.push(reason.clone());
+                    return Ok(WindowEnd::Ignored(Box::new(collected)));
+                }
+                Some(Signal::Empty) | None => short(&ended, &collected.totals),
+            };
+            match again {
+                None => {
+                    if let Some((_, most)) = ended.announced.filter(|_| !ended.more) {
+                        let read = collected.totals.records;
+                        collected.totals.announced = Some(if ended.announced.is_some_and(|(least, _)| least <= read && read <= most) { read } else { most });
+                        collected.totals.announced_read = read;
+                    }
+                    return Ok(WindowEnd::Read { ended, collected: Box::new(collected) });
+                }
+                Some(error) => {
+                    collected.abandon().await;
+                    if attempt >= self.attempts.max(1) {
+                        return Err(error.into());
+                    }
+                    attempt += 1;
+                    tracing::warn!(%error, attempt, "the window begins again");
+                }
+            }
+        }
+    }
+
+    /// Takes all answers of one parent's query.
+    pub(crate) async fn take_all(&mut self, collected: &mut Collecting, pages: Vec<PageRows>, ended: &Ended, known: &mut Known) -> Result<()> {
+        if let Some(reason) = super::children::settled(ended)? {
+            collected.totals.ignored.push(reason);
+        }
+        let before = collected.totals.records;
+        for rows in pages {
+            match self.take(collected, rows, None, known).await {
+                Ok(()) => {}
+                Err(Halt::Grown(fields)) => {
+                    let names: Vec<String> = fields.into_iter().collect();
+                    return Err(RestError::Grown { fields: names.join(", ") }.into());
+                }
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        if let Some((least, most)) = ended.announced {
+            let read = collected.totals.records - before;
+            if read < least || read > most {
+                return Err(RestError::Short { announced: most, read }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one answer's rows: leaves out those that are known or belong to another window, and hands on the rest.
+    async fn take(&self, collected: &mut Collecting, rows: PageRows, window: Option<Window>, known: &mut Known) -> std::result::Result<(), Halt> {
+        let full = self.full_schema();
+        let new: BTreeSet<String> =
+            rows.batch.schema().fields().iter().map(|f| f.name().clone()).filter(|name| full.field_with_name(name).is_err()).collect();
+        if !new.is_empty() {
+            return Err(Halt::Grown(new));
+        }
+        let totals = &mut collected.totals;
+        totals.records += rows.records;
+        totals.filtered += rows.filtered;
+        totals.unknown_fields.extend(rows.unknown_fields);
+        self.ctx.progress.rows(rows.records);
+        if !rows.rejected.is_empty() {
+            for row in &rows.rejected {
+                totals.tally.add(&rows.file, row);
+                collected.rejected_bytes += row.raw.len() + row.detail.len();
+            }
+            collected.rejected.push(RejectedRows { file: rows.file.clone(), rows: rows.rejected });
+            if collected.rejected_bytes > MAX_REJECTED_BYTES {
+                return Err(Halt::Failed(self.too_many(&collected.totals)));
+            }
+        }
+        if rows.batch.num_rows() == 0 {
+            return Ok(());
+        }
+        // Reads of a stream may lack each other's columns; from here on all batches look the same.
+        let batch = fit(rows.batch, &full)?;
+        let columns = self.shape.columns.len();
+        let op = batch.schema().index_of("_op").map_err(Error::from)?;
+        let hashed: Vec<usize> = (0..columns).chain(std::iter::once(op)).collect();
+        let hashes = key_hashes(&batch, &hashed);
+        let keys = key_hashes(&batch, &self.shape.key);
+        let totals = &mut collected.totals;
+        let mut keep = vec![true; batch.num_rows()];
+        if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end)) {
+            totals.outside += outside(&batch, incremental, window, &mut keep);
+        }
+        for (row, new) in known.new_rows(&hashes, &keys).into_iter().enumerate() {
+            if keep[row] && !(new && collected.recent.is_new(hashes[row])) {
+                keep[row] = false;
+                totals.known += 1;
+            }
+        }
+        let ops = batch.column(op).as_string::<i32>();
+        totals.deletes += keep.iter().enumerate().filter(|(row, keep)| **keep && ops.value(*row) == "delete").count() as u64;
+        let batch = if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
+        totals.rows += batch.num_rows() as u64;
+        self.send(collected, batch).await.map_err(Halt::Failed)
+    }
+
+    /// Hands rows to the window's commit, which the first of them opens.
+    pub(crate) async fn send(&self, collected: &mut Collecting, batch: RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let open = collected.open.get_or_insert_with(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
+        open.send(batch).await
+    }
+
+    /// Publishes what was collected, and the state it leads to. Without rows only where the state has to be kept; whether it was published.
+    pub(crate) async fn close(&self, mut collected: Collecting, state: &mut State, totals: &mut Totals, keep_state: bool) -> Result<bool> {
+        if collected.totals.rejected_pct() > self.max_rejected_pct {
+            let error = self.too_many(&collected.totals);
+            collected.abandon().await;
+            return Err(error);
+        }
+        publish_rejected(self.ctx, self.tables, &collected.batch, self.extracted_at_micros, &collected.rejected).await?;
+        totals.absorb(collected.totals);
+        if collected.open.is_none() && !keep_state {
+            return Ok(false);
+        }
+        state.checks = totals.checks(&self.tables.rows.to_string());
+        let open = collected.open.take().unwrap_or_else(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
+        state.commits += 1;
+        open.close(state).await?;
+        Ok(true)
+    }
+
+    fn full_schema(&self) -> SchemaRef {
+        if self.gained.is_empty() {
+            return Arc::clone(&self.schema);
+        }
+        let gained = self.gained.iter().map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+        Arc::new(Schema::new(self.schema.fields().iter().cloned().chain(gained).collect::<Vec<_>>()))
+    }
+
+    fn too_many(&self, totals: &Totals) -> Error {
+        let reasons: Vec<String> = totals
+            .tally
+            .groups()
+            .take(3)
+            .map(|(name, group)| format!("{} × {name} ({})", group.rows, group.examples.first().map_or("", String::as_str)))
+            .collect();
+        Error::TooManyRejected {
+            table: self.tables.rows.to_string(),
+            rejected: totals.tally.total(),
+            total: totals.records,
+            pct: totals.rejected_pct(),
+            allowed: self.max_rejected_pct,
+            summary: reasons.join("; "),
+        }
+    }
+}
+
+impl Collecting {
+    /// Gives the window up.
+    pub(crate) async fn abandon(self) {
+        if let Some(open) = self.open {
+            open.abandon().await;
+        }
+    }
+}
+
+/// Whether a query gave fewer or more records than the API announced. Lists move while they are read, so any number between the least and
+/// the most that was announced is fine.
+fn short(ended: &Ended, totals: &Totals) -> Option<RestError> {
+    let (least, most) = ended.announced.filter(|_| !ended.more)?;
+    let read = totals.records;
+    (read < least || read > most).then_some(RestError::Short { announced: most, read })
+}
+
+/// Leaves out rows whose cursor is outside the window; how many.
+fn outside(batch: &RecordBatch, incremental: &Incremental, window: Window, keep: &mut [bool]) -> u64 {
+    let Some(array) = batch.column_by_name(&incremental.cursor) else { return 0 };
+    let unit: i128 = match (array.data_type(), &incremental.format) {
+        (DataType::Date32, _) => 86_400_000_000,
+        (DataType::Int64, CursorFormat::UnixMillis) => 1_000,
+        (DataType::Int64, _) => 1_000_000,
+        _ => 1,
+    };
+    let mut left = 0;
+    for (row, keep) in keep.iter_mut().enumerate() {
+        let Some(CursorValue::Number(value)) = value_at(array, row) else { continue };
+        let at = value * unit;
+        let before = incremental.filter && at < i128::from(window.start);
+        if *keep && (before || at >= i128::from(window.end)) {
+            *keep = false;
+            left += 1;
+        }
+    }
+    left
+}

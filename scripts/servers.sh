@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what the tests of database sources need: PostgreSQL, MariaDB and the ADBC drivers for PostgreSQL and SQLite.
+# The program itself needs none of these; only the tests start servers.
+# `servers.sh snowflake` adds Snowflake's ADBC driver and a server of its protocol (fakesnow), for a test that is not part of every run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ADBC_VERSION=1.13.0
+SNOWFLAKE_ADBC_VERSION=1.11.0
+FAKESNOW_VERSION=0.12.1
+
+say() { printf 'servers: %s\n' "$*" >&2; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Debian puts PostgreSQL's programs outside of the search path.
+have_postgres() { command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+have_mariadb() { command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ]; }
+
+install_debian() {
+  local missing=()
+  have_postgres || missing+=(postgresql)
+  have_mariadb || missing+=(mariadb-server)
+  command -v openssl >/dev/null || missing+=(openssl)
+  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing with apt-get: ${missing[*]}"
+    as_root apt-get update -qq
+    # RUNLEVEL keeps the packages from starting servers of their own: each test starts its own.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+}
+
+install_macos() {
+  command -v brew >/dev/null || { say "Homebrew is needed on macOS: https://brew.sh"; exit 1; }
+  have_postgres || brew install --quiet postgresql@17
+  have_mariadb || brew install --quiet mariadb
+}
+
+# fetch_adbc NAME VERSION SHA256_X86_64 SHA256_AARCH64: the shared library of a driver, out of its Python package.
+fetch_adbc() {
+  local name=$1 version=$2 platform sha256
+  local marker=".deps/adbc/$name-$version"
+  [ -e "$marker" ] && return
+  case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64) platform=manylinux_2_28_x86_64 sha256=$3 ;;
+    Linux-aarch64) platform=manylinux_2_28_aarch64 sha256=$4 ;;
+    *) say "no ADBC driver for $name is pinned for $(uname -s) $(uname -m): its tests will say so"; return ;;
+  esac
+  say "fetching the ADBC driver for $name $version"
+  local tmp wheel
+  tmp=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.13 \
+    --platform "$platform" --dest "$tmp" "adbc-driver-$name==$version"
+  wheel=$(echo "$tmp"/*.whl)
+  echo "$sha256  $wheel" | sha256sum --check --quiet - || { say "the wheel is not the one that was pinned"; exit 1; }
+  mkdir -p .deps/adbc
+  rm -rf ".deps/adbc/adbc_driver_$name"
+  python3 -m zipfile -e "$wheel" "$tmp/wheel"
+  mv "$tmp/wheel/adbc_driver_$name" .deps/adbc/
+  rm -rf "$tmp"
+  touch "$marker"
+}
+
+case "$(uname -s)" in
+  Darwin) install_macos ;;
+  *)
+    if command -v apt-get >/dev/null; then
+      install_debian
+    else
+      have_postgres && have_mariadb || say "apt-get is not here: install PostgreSQL and MariaDB by hand"
+    fi
+    ;;
+esac
+fetch_adbc postgresql "$ADBC_VERSION" a86819ba7c79b1d067c4a5344358b4d346bab58e888d7879ed2b25d97cc59ba1 \
+  f2f3c51076fc27ba768bad2dc4cc3888655ac719473aa7d933b2813860491014
+fetch_adbc sqlite "$ADBC_VERSION" fb51f307cb3c45aa5476c84eae83781079939832f35dd54611dbe6095627ca3d \
+  9fb6ff7adf05c01a9cd5ef5c62c926f6af6720f774e824829c7f648b801848af
+if [ "${1:-}" = snowflake ]; then
+  fetch_adbc snowflake "$SNOWFLAKE_ADBC_VERSION" 7c7d7ecef7246303648a08cee3d78c383133bea8f2e1568cf6e8750ab94b5a57 \
+    07b5edbeb1b85be0882d7095641df26a24b3b4c2ba4d8edda35e3bbe89e70a06
+  # Version 4 of Snowflake's own client has moved a module that fakesnow takes from it.
+  [ -x .deps/fakesnow/bin/fakesnow ] || {
+    python3 -m venv .deps/fakesnow
+    .deps/fakesnow/bin/pip install --quiet --disable-pip-version-check "fakesnow[server]==$FAKESNOW_VERSION" 'snowflake-connector-python<4'
+  }
+fi
