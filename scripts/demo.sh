@@ -11,7 +11,7 @@ if [ ! -d data/truth ]; then
   "$BIN" simulate --accounts 2000 --months 18 --as-of "$AS_OF" --out data
 fi
 
-"$BIN" simulate serve --port "$PORT" --data data --state data/fake_salesforce &
+"$BIN" simulate crm --port "$PORT" --data data --state data/fake_salesforce &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 

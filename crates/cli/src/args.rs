@@ -126,12 +126,42 @@ pub(crate) struct SimulateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimulateCommand {
-    /// Serves a fake Salesforce on 127.0.0.1 that keeps what it is sent
+    /// Serves fakes of eight vendors' APIs over one simulated company on 127.0.0.1, to extract from
     Serve(ServeArgs),
+    /// Serves a fake Salesforce on 127.0.0.1 that keeps what it is sent, to sync to
+    Crm(CrmArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = 8100)]
+    pub(crate) port: u16,
+    /// Paying customers on the first day
+    #[arg(long, default_value_t = 200)]
+    pub(crate) accounts: usize,
+    /// Calendar months of history
+    #[arg(long, default_value_t = 3)]
+    pub(crate) months: u32,
+    /// Usage events a day over the whole company
+    #[arg(long, default_value_t = 200)]
+    pub(crate) events_per_day: u32,
+    /// Another seed is another company
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Enforces the vendors' rates, with small numbers
+    #[arg(long)]
+    pub(crate) rate_limited: bool,
+    /// Gives a new refresh token with each access token, as some vendors do
+    #[arg(long)]
+    pub(crate) rotate_refresh_tokens: bool,
+    /// Records of `/bench/events`, a stream to measure with
+    #[arg(long, default_value_t = 100_000, hide = true)]
+    pub(crate) bench_records: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CrmArgs {
     /// The port; 0 takes a free one
     #[arg(long, default_value_t = 8089)]
     pub(crate) port: u16,

@@ -44,16 +44,19 @@ use crate::plan::{raw_table, rejected_table};
 /// Reads one stream of a connector into its raw table.
 ///
 /// Each closed window is one commit: its rows and the cursor behind them. So a run that dies anywhere neither loses nor repeats rows.
-pub(crate) async fn run(
-    ctx: &StepContext,
-    connections: &Connections,
-    source_name: &str,
-    source: &Source,
-    connector: &Connector,
-    stream_name: &str,
-) -> Result<Outcome> {
-    let plan = ConnectorPlan::new(source, connector, stream_name)
-        .ok_or_else(|| Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() })?;
+pub(crate) async fn run(ctx: &StepContext, connections: &Connections, source: &str, stream: &str) -> Result<Outcome> {
+    let (ctx, connections) = (ctx.clone(), connections.clone());
+    let (source, stream) = (source.to_owned(), stream.to_owned());
+    // A stream is driven by a thread of its own, so that its closures over borrowed pages need not wander between threads.
+    let runtime = tokio::runtime::Handle::current();
+    let driven = tokio::task::spawn_blocking(move || runtime.block_on(drive(&ctx, &connections, &source, &stream)));
+    driven.await.map_err(|e| Error::Task(e.to_string()))?
+}
+
+async fn drive(ctx: &StepContext, connections: &Connections, source_name: &str, stream_name: &str) -> Result<Outcome> {
+    let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
+    let (source, connector) = connector_of(&ctx.project, source_name).ok_or_else(no_stream)?;
+    let plan = ConnectorPlan::new(source, connector, stream_name).ok_or_else(no_stream)?;
     let watch = Stopwatch::start();
     let tables = commit::Tables { rows: raw_table(source_name, stream_name), rejected: rejected_table(source_name, stream_name) };
     let table = tables.rows.to_string();

@@ -38,8 +38,7 @@ pub async fn run(ctx: &StepContext, connections: &Connections, source_name: &str
     let root = match source.kind().ok_or_else(no_stream)? {
         SourceKind::Files(root) => root,
         SourceKind::Connector(_) => {
-            let connector = ctx.project.connector_of(source).ok_or_else(no_stream)?;
-            return rest::run(ctx, connections, source_name, source, connector, stream_name).await;
+            return rest::run(ctx, connections, source_name, stream_name).await;
         }
         SourceKind::Database(_) => return database::run(ctx, source, source_name, stream_name).await,
     };

@@ -1,6 +1,6 @@
 use crate::error::TaskError;
 use chrono::NaiveDate;
-use cscopilot_diag::ExitClass;
+use cscopilot_diag::{Coded, ExitClass};
 use cscopilot_lake::step::{CheckStatus, Outcome};
 use serde::{Deserialize, Serialize};
 

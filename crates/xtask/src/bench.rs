@@ -1,5 +1,7 @@
 //! Benchmarks: the whole program on simulated companies.
 
+mod extract;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -22,15 +24,36 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 37_000)]
         events_per_day: u64,
     },
+    /// One large stream of an API, beside dlt on the same fake: records a second and peak memory
+    Extract {
+        /// The binary to measure
+        #[arg(long)]
+        bin: PathBuf,
+        /// Records of the stream; several are measured one after the other
+        #[arg(long, value_delimiter = ',', default_value = "2000000,10000000")]
+        records: Vec<u64>,
+        /// Records that dlt reads; 0 leaves it out
+        #[arg(long, default_value_t = 2_000_000)]
+        dlt_records: u64,
+        /// Records of a page
+        #[arg(long, default_value_t = 1000)]
+        page: u64,
+    },
 }
 
 const AS_OF: &str = "2026-06-30";
 
 /// Runs a benchmark and prints its figures as JSON.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
-    let Bench::Nightly { bin, accounts, months, events_per_day } = bench;
     let folder = std::env::temp_dir().join(format!("cscopilot-bench-{}", std::process::id()));
-    let figures = nightly(root, bin, &folder, *accounts, *months, *events_per_day);
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let figures = match bench {
+        Bench::Nightly { bin, accounts, months, events_per_day } => nightly(root, bin, &folder, *accounts, *months, *events_per_day),
+        Bench::Extract { bin, records, dlt_records, page } => {
+            let options = extract::Options { bin: bin.clone(), records: records.clone(), dlt_records: *dlt_records, page: *page };
+            extract::run(root, &folder, &options)
+        }
+    };
     let removed = std::fs::remove_dir_all(&folder);
     let figures = figures?;
     removed.map_err(|e| format!("{}: {e}", folder.display()))?;

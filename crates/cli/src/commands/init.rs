@@ -29,7 +29,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitClass, Failure> {
     println!("Wrote a starter project to {}. Next:", dir.display());
     println!("  cd {}", dir.display());
     println!("  cscopilot simulate                          # extracts of a simulated company, in data/");
-    println!("  cscopilot simulate serve &                  # a fake Salesforce that keeps what it is sent");
+    println!("  cscopilot simulate crm &                  # a fake Salesforce that keeps what it is sent");
     println!("  export SALESFORCE_URL=http://127.0.0.1:8089 SALESFORCE_TOKEN=demo-token");
     println!("  cscopilot run nightly --as-of 2026-06-30    # then open lake/site/index.html");
     Ok(ExitClass::Done)

@@ -1,15 +1,18 @@
-use crate::args::{Format, Global, ServeArgs, SimulateArgs, SimulateCommand};
+use crate::args::{CrmArgs, Format, Global, ServeArgs, SimulateArgs, SimulateCommand};
 use crate::context::Failure;
 use crate::render::{seconds, thousands};
 use cscopilot_diag::clock::Stopwatch;
 use cscopilot_diag::{Diagnostic, ExitClass, Secret};
 use cscopilot_simulate::Config;
+use cscopilot_simulate::fakes::{Fakes, FakesConfig, VENDORS};
 use cscopilot_simulate::serve::{ServeConfig, serve};
 
 /// `cscopilot simulate`
 pub(crate) async fn run(args: &SimulateArgs, global: &Global) -> Result<ExitClass, Failure> {
-    if let Some(SimulateCommand::Serve(args)) = &args.serve {
-        return serve_fake(args, global).await;
+    match &args.serve {
+        Some(SimulateCommand::Serve(args)) => return serve_vendors(args).await,
+        Some(SimulateCommand::Crm(args)) => return serve_crm(args, global).await,
+        None => {}
     }
     let config = Config {
         accounts: args.accounts,
@@ -50,7 +53,26 @@ pub(crate) async fn run(args: &SimulateArgs, global: &Global) -> Result<ExitClas
     Ok(ExitClass::Done)
 }
 
-async fn serve_fake(args: &ServeArgs, global: &Global) -> Result<ExitClass, Failure> {
+async fn serve_vendors(args: &ServeArgs) -> Result<ExitClass, Failure> {
+    let config = FakesConfig {
+        port: args.port,
+        accounts: args.accounts,
+        months: args.months,
+        events_per_day: args.events_per_day,
+        seed: args.seed,
+        rate_limited: args.rate_limited,
+        rotate_refresh_tokens: args.rotate_refresh_tokens,
+        bench_records: args.bench_records,
+        ..FakesConfig::default()
+    };
+    let fakes = Fakes::start(config).await?;
+    eprintln!("fakes of {} answer at http://{}/<vendor>", VENDORS[..8].join(", "), fakes.addr());
+    let _asked = tokio::signal::ctrl_c().await;
+    fakes.stop().await;
+    Ok(ExitClass::Done)
+}
+
+async fn serve_crm(args: &CrmArgs, global: &Global) -> Result<ExitClass, Failure> {
     let config = ServeConfig {
         port: args.port,
         ..ServeConfig::new(global.project.join(&args.data), global.project.join(&args.state), Secret::new(args.token.clone()))

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod bad_projects;
+mod connectors;
 mod examples;
 mod killed;
 mod leak;

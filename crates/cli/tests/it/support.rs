@@ -176,7 +176,7 @@ pub(crate) struct Fake {
 impl Fake {
     fn start(project: &Path, state: &str) -> Self {
         let mut process = cscopilot()
-            .args(["simulate", "serve", "--port", "0", "--data", "data", "--state", state, "--project"])
+            .args(["simulate", "crm", "--port", "0", "--data", "data", "--state", state, "--project"])
             .arg(project)
             .stderr(Stdio::piped())
             .spawn()

@@ -8,7 +8,7 @@ use super::state::Bound;
 use crate::error::{Error, Result};
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection, Database, Driver, LOAD_FLAG_DEFAULT, Statement};
-use adbc_driver_manager::{ManagedConnection, ManagedDriver};
+use adbc_driver_manager::{ManagedConnection, ManagedDriver, ManagedStatement};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
@@ -38,7 +38,7 @@ impl Adbc {
         let driver = if is_path { project.location(&database.driver).map_err(|d| unresolved(&database.driver, d))? } else { name };
         let mut options = Vec::new();
         for (key, text) in &database.options {
-            options.push((key.clone(), scrubber.url(project, text)?));
+            options.push((key.clone(), scrubber.option(project, key, text)?));
         }
         let sql = Dialect { quote: database.identifier_quote.value };
         Ok(Self { driver, is_path, entrypoint: database.entrypoint.clone(), options, placeholder: database.placeholder, sql })
@@ -77,10 +77,16 @@ impl Adbc {
     }
 }
 
+/// A result, and the statement that must not be released before it is read. The reader is dropped first.
+struct Running {
+    reader: Box<dyn RecordBatchReader + Send>,
+    _statement: ManagedStatement,
+}
+
 /// Reads what is asked for. May block.
 pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Scrubber) -> Result<()> {
     let mut connection = adbc.connect(scrubber)?;
-    let mut run = |sql: &str, bound: Option<RecordBatch>| -> Result<Box<dyn RecordBatchReader + Send>> {
+    let mut run = |sql: &str, bound: Option<RecordBatch>| -> Result<Running> {
         let failed = |e: adbc_core::error::Error| refused(request, scrubber, &e);
         let mut statement = connection.new_statement().map_err(failed)?;
         statement.set_sql_query(sql).map_err(failed)?;
@@ -88,14 +94,16 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
             statement.prepare().map_err(failed)?;
             statement.bind(bound).map_err(failed)?;
         }
-        statement.execute().map_err(failed).map(|reader| -> Box<dyn RecordBatchReader + Send> { reader })
+        let reader = statement.execute().map_err(failed)?;
+        Ok(Running { reader, _statement: statement })
     };
-    let found: Vec<String> = run(&adbc.sql.describe(request), None)?.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let found: Vec<String> = run(&adbc.sql.describe(request), None)?.reader.schema().fields().iter().map(|f| f.name().clone()).collect();
     let places = bind(request, &found)?;
     // Of an optional column that isn't there nothing is selected: drivers don't agree on the type of NULL.
     let select: Vec<String> = places.iter().flatten().map(|place| adbc.sql.column(&found[*place])).collect();
     if let Some(strays) = adbc.sql.strays(request, &select) {
-        for batch in run(&strays, None)? {
+        let mut running = run(&strays, None)?;
+        for batch in &mut running.reader {
             let batch = aligned(request, &places, &batch.map_err(|e| lost(request, scrubber, &e))?)?;
             if batch.num_rows() > 0 && !sink.stray_blocking(Rows::Batch(batch)) {
                 return Ok(());
@@ -106,7 +114,8 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
         Some(after) => (Some(if adbc.placeholder == Placeholder::Dollar { "$1" } else { "?" }), Some(parameter(request, after)?)),
         None => (None, None),
     };
-    for batch in run(&adbc.sql.rows(request, &select, bound), value)? {
+    let mut running = run(&adbc.sql.rows(request, &select, bound), value)?;
+    for batch in &mut running.reader {
         let batch = aligned(request, &places, &batch.map_err(|e| lost(request, scrubber, &e))?)?;
         let mut from = 0;
         while from < batch.num_rows() {

@@ -67,7 +67,8 @@ impl<'a> Committer<'a> {
         self.open.get_or_insert_with(|| {
             let (sender, data) = channel(Arc::clone(&self.schema), 2);
             let late = LateState::new();
-            let write = Write::new(self.table.clone(), Mode::Append, data, txn(self.ctx, &commit.to_string())).with_late_state(late.clone());
+            let write =
+                Write::new(self.table.clone(), Mode::Append, data, txn(self.ctx, &commit.to_string())).with_late_state(late.clone());
             let lake = self.ctx.lake.clone();
             // A task of its own, so that encoding on one core doesn't hold up reading on the others.
             let task = tokio::spawn(async move { lake.commit(write).await });

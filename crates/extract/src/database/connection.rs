@@ -7,7 +7,7 @@ use super::{adbc, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use cscopilot_diag::Secret;
 use cscopilot_spec::source::DatabaseRoot;
-use cscopilot_spec::{Project, Text};
+use cscopilot_spec::{Piece, Project, Text};
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -79,18 +79,23 @@ pub(crate) struct Scrubber {
 }
 
 impl Scrubber {
-    /// A text whose value must not show.
-    pub(crate) fn secret(&mut self, project: &Project, text: &Text) -> Result<Secret> {
-        let secret = project.secret(text).map_err(|d| unresolved(text, d))?;
-        self.secrets.push(secret.clone());
-        Ok(secret)
-    }
-
     /// An address: neither it nor the password in it may show.
     pub(crate) fn url(&mut self, project: &Project, text: &Text) -> Result<Secret> {
-        let url = self.secret(project, text)?;
+        let url = project.secret(text).map_err(|d| unresolved(text, d))?;
+        self.secrets.push(url.clone());
         self.passwords(url.expose());
         Ok(url)
+    }
+
+    /// An option of a driver: hidden if it comes from a secret or has a name that says so, and a password in an address always.
+    pub(crate) fn option(&mut self, project: &Project, key: &str, text: &Text) -> Result<Secret> {
+        let value = project.secret(text).map_err(|d| unresolved(text, d))?;
+        let from_secret = text.pieces().iter().any(|piece| matches!(piece, Piece::Secret(_) | Piece::Env(_)));
+        if from_secret || ["password", "secret", "token", "key", "credential"].iter().any(|word| key.to_ascii_lowercase().contains(word)) {
+            self.secrets.push(value.clone());
+        }
+        self.passwords(value.expose());
+        Ok(value)
     }
 
     fn passwords(&mut self, url: &str) {

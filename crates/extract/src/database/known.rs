@@ -169,9 +169,9 @@ async fn log(
     let sql = format!("SELECT {} FROM {} {condition}", columns.join(", "), request.plan.table);
     let table = request.plan.table.to_string();
     let rows = lake.stream(&sql, &params).await?;
-    Ok(rows.map_err(move |e| Error::Task(format!("{table} can't be read: {e}"))).and_then(move |batch| {
-        std::future::ready(part(&schema, &batch))
-    }))
+    Ok(rows
+        .map_err(move |e| Error::Task(format!("{table} can't be read: {e}")))
+        .and_then(move |batch| std::future::ready(part(&schema, &batch))))
 }
 
 fn part(schema: &SchemaRef, batch: &RecordBatch) -> Result<Part> {

@@ -30,7 +30,9 @@ pub(crate) async fn read(options: &PgConnectOptions, request: &Request, mut sink
         copy(&mut connection, request, &mut sink, scrubber, &strays, true).await?;
     }
     let bound = match (&request.after, request.plan.cursor.and_then(|cursor| places[cursor])) {
-        (Some(after), Some(place)) => Some(bound(&mut connection, &described.columns()[place], after, request.lookback_secs).await.map_err(failed)?),
+        (Some(after), Some(place)) => {
+            Some(bound(&mut connection, &described.columns()[place], after, request.lookback_secs).await.map_err(failed)?)
+        }
         _ => None,
     };
     if copy(&mut connection, request, &mut sink, scrubber, &SQL.rows(request, &select, bound.as_deref()), false).await? {

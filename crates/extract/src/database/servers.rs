@@ -109,7 +109,9 @@ pub(super) fn postgres(settings: &str, access: &str) -> Server {
 pub(super) fn postgres_with(settings: &str, access: &str, files: &[(&Path, &str)]) -> Server {
     let folder = folder();
     let data = folder.path().join("data");
-    run(command("initdb", folder.path()).args(["--username=app", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data));
+    run(command("initdb", folder.path())
+        .args(["--username=app", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+        .arg(&data));
     let port = free_port();
     let sockets = folder.path().display();
     let config = format!(
@@ -151,11 +153,13 @@ pub(super) fn mariadb() -> Server {
     ]));
     let port = free_port();
     let mut server = command("mariadbd", folder.path());
-    server.args(["--no-defaults", &datadir, "--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"]).args([
-        format!("--port={port}"),
-        format!("--socket={}", folder.path().join("socket").display()),
-        format!("--pid-file={}", folder.path().join("pid").display()),
-    ]);
+    server.args(["--no-defaults", &datadir, "--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"]).args(
+        [
+            format!("--port={port}"),
+            format!("--socket={}", folder.path().join("socket").display()),
+            format!("--pid-file={}", folder.path().join("pid").display()),
+        ],
+    );
     let child = start(server, "ready for connections");
     Server { child, port, _folder: folder, stop: None }
 }

@@ -61,10 +61,9 @@ impl Db {
                 "{{adbc: {{driver: '{}', placeholder: dollar, options: {{uri: '{url}'}}, reading: {{{reading}}}}}}}",
                 servers::adbc("postgresql").display()
             ),
-            Self::AdbcSqlite(_) => format!(
-                "{{adbc: {{driver: '{}', options: {{uri: '{url}'}}, reading: {{{reading}}}}}}}",
-                servers::adbc("sqlite").display()
-            ),
+            Self::AdbcSqlite(_) => {
+                format!("{{adbc: {{driver: '{}', options: {{uri: '{url}'}}, reading: {{{reading}}}}}}}", servers::adbc("sqlite").display())
+            }
         }
     }
 

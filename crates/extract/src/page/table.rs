@@ -17,7 +17,13 @@ use memchr::memchr;
 use std::io::Read;
 
 /// Reads a table to its end, or until no more is wanted.
-pub(super) fn read(plan: &PagePlan, ctx: &PageContext, csv: &CsvBody, text: Box<dyn Read + '_>, emit: &mut impl FnMut(PageRows) -> bool) -> Result<()> {
+pub(super) fn read(
+    plan: &PagePlan,
+    ctx: &PageContext,
+    csv: &CsvBody,
+    text: Box<dyn Read + '_>,
+    emit: &mut impl FnMut(PageRows) -> bool,
+) -> Result<()> {
     let file = ctx.file.as_str();
     let delimiter = csv.delimiter.as_ref().and_then(|d| u8::try_from(d.value).ok()).unwrap_or(b',');
     let mut layout = Layout { delimiter, quote: Some(b'"'), fields: 0, wanted: Vec::new() };

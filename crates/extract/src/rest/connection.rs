@@ -7,7 +7,7 @@ use cscopilot_http::{
     Authenticator, Backoff, BudgetRule, Client, ClientOptions, Credentials, Grant, KeepToken, LimitRule, Limits, QuotaRule, Spent, TokenRequest, Url,
 };
 use cscopilot_lake::Lake;
-use cscopilot_spec::connector::{Auth, Budget, Connector, CredentialsIn, Template};
+use cscopilot_spec::connector::{Auth, Budget, Connector, CredentialsIn, QuotaHeader, Rate, Template};
 use cscopilot_spec::{Piece, Project, Source, Text};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -92,15 +92,11 @@ impl Connection {
         let client = match tape {
             Tape::Off => Client::new(options),
             Tape::Record(dir) => Client::new(options).and_then(|client| client.recording(dir.join(name))),
-            Tape::Replay(dir) => Client::replaying(dir.join(name)),
+            Tape::Replay(dir) => Client::new(options).and_then(|client| client.replaying(dir.join(name))),
         };
         let client = settings.secrets.values().fold(client.map_err(RestError::Http)?, Client::hiding);
-        let rules = spec
-            .rates
-            .iter()
-            .map(|r| LimitRule { requests: r.requests.value, per: Duration::from_secs(r.per_secs.value.into()), path: r.path.clone() })
-            .collect();
-        let budget = spec.budget.as_ref().map(budget_rule).transpose()?;
+        let rules = spec.rates.iter().map(|rate| settings.limit(rate)).collect::<Result<_>>()?;
+        let budget = spec.budget.as_ref().map(budget_rule);
         let limits = Limits::new(rules, budget, spec.concurrency.value);
         let spent_at = format!("state/budgets/{name}.json");
         if let Some(spent) = lake.objects().get_json::<Spent>(&spent_at).await? {
@@ -144,19 +140,15 @@ impl Connection {
     }
 }
 
-fn budget_rule(budget: &Budget) -> std::result::Result<BudgetRule, RestError> {
-    let quota = budget.quota.as_ref().map(|quota| {
-        let pattern = regex::Regex::new(&quota.pattern)
-            .map_err(|e| RestError::Setting { setting: "client.budget.quota.pattern".to_owned(), reason: e.to_string() })?;
-        Ok::<_, RestError>(QuotaRule { header: quota.header.clone(), pattern, stop_at_pct: quota.stop_at_pct.value })
-    });
-    Ok(BudgetRule {
+fn budget_rule(budget: &Budget) -> BudgetRule {
+    let quota = |q: &QuotaHeader| QuotaRule { header: q.header.clone(), pattern: q.pattern.value.clone(), stop_at_pct: q.stop_at_pct.value };
+    BudgetRule {
         remaining: budget.remaining.clone(),
         reset: budget.reset.clone(),
         reset_in_secs: budget.reset_in_secs,
         keep: budget.keep,
-        quota: quota.transpose()?,
-    })
+        quota: budget.quota.as_ref().map(quota),
+    }
 }
 
 /// A source's settings, resolved: those that may be shown, and secrets.
@@ -198,6 +190,19 @@ impl Settings {
             return Err(RestError::Setting { setting, reason: "the source doesn't give it".to_owned() }.into());
         }
         Ok(Secret::new(template.render(&json!({"setting": all})).map_err(RestError::Template)?))
+    }
+
+    /// A rate, as the account has it.
+    fn limit(&self, rate: &Rate) -> Result<LimitRule> {
+        let own = rate.setting.as_ref().and_then(|name| Some((name, self.open.get(&name.value)?.as_str()?)));
+        let requests = match own {
+            None => rate.requests.value,
+            Some((name, text)) => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| RestError::Setting {
+                setting: name.value.clone(),
+                reason: format!("`{text}` is no number of requests"),
+            })?,
+        };
+        Ok(LimitRule { requests, per: Duration::from_secs(rate.per_secs.value.into()), path: rate.path.clone() })
     }
 
     fn open(&self, template: &Template) -> Result<String> {

@@ -74,7 +74,6 @@ pub(crate) enum Reply<T> {
 /// Why an answer is of no use, and whether asking again may help.
 pub(crate) enum Trouble {
     Again(RestError),
-    Signal(Signal),
     Fatal(Box<crate::error::Error>),
 }
 
@@ -111,7 +110,6 @@ impl Fetcher<'_> {
                 Ok(Judged::Body(body)) => match read(body).await {
                     Ok(value) => return Ok(Reply::Good(value)),
                     Err(Trouble::Again(error)) => (error, None),
-                    Err(Trouble::Signal(signal)) => return Ok(Reply::Signal(signal)),
                     Err(Trouble::Fatal(error)) => return Err(*error),
                 },
                 Ok(Judged::Signal(signal)) => return Ok(Reply::Signal(signal)),

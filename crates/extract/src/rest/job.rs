@@ -26,8 +26,7 @@ pub(crate) async fn window(
     known: &mut Known,
     plan: &ConnectorPlan<'_>,
 ) -> Result<WindowEnd> {
-    let mut context = context.clone();
-    context.insert("stream".to_owned(), json!({"fields": all_fields(query)}));
+    let mut context = query.with_fields(context, &all_fields(query));
     if let Some(count) = &job.at_least {
         let answer = match ask(query, &count.endpoint, &context, &[]).await? {
             Reply::Good(answer) => answer,
@@ -90,6 +89,7 @@ async fn fetched(
         batch: query.batch.clone(),
         extracted_at_micros: query.extracted_at_micros,
         field_groups: vec![all_fields(query)],
+        stream: query.stream.clone(),
     };
     let end = reader.window(&results, context, window, None, known, None).await?;
     let WindowEnd::Read { ended, mut collected } = end else { return Ok(end) };

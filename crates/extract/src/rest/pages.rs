@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::page::{PageContext, PagePlan, PageRows, join_chunks, parse_json, parse_stream};
 use bytes::Bytes;
 use cscopilot_spec::connector::{ClientSpec, Endpoint, ErrorRule, Paginator, Read, ResponseFormat};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -29,6 +29,8 @@ pub(crate) struct Query<'a> {
     pub(crate) extracted_at_micros: i64,
     /// Groups of fields that are asked for one after the other; one group where all fit.
     pub(crate) field_groups: Vec<String>,
+    /// What templates see as `stream`, besides the fields.
+    pub(crate) stream: Map<String, Value>,
 }
 
 /// How a query ended.
@@ -106,7 +108,7 @@ impl Query<'_> {
         let mut parts: Vec<Bytes> = Vec::new();
         let (last, firsts) = self.field_groups.split_last().ok_or_else(|| Error::Task("a query has no fields".to_owned()))?;
         for fields in firsts {
-            let request = build(self.client, self.endpoint, &with_fields(context, fields), Some(pager))?;
+            let request = build(self.client, self.endpoint, &self.with_fields(context, fields), Some(pager))?;
             let part = fetcher
                 .fetch(&request, false, async |body| match body.content {
                     Content::Memory(bytes) => Ok(bytes),
@@ -118,7 +120,7 @@ impl Query<'_> {
                 Reply::Signal(signal) => return Ok(Reply::Signal(signal)),
             }
         }
-        let request = build(self.client, self.endpoint, &with_fields(context, last), Some(pager))?;
+        let request = build(self.client, self.endpoint, &self.with_fields(context, last), Some(pager))?;
         let page_context = self.page_context(context, shown(&request))?;
         let reply = fetcher
             .fetch(&request, false, async |body: Body| {
@@ -163,7 +165,7 @@ impl Query<'_> {
         sink: &mut impl AsyncFnMut(PageRows) -> Result<Go>,
     ) -> Result<Reply<Page>> {
         let fields = self.field_groups.first().map_or("", String::as_str);
-        let request = build(self.client, self.endpoint, &with_fields(context, fields), Some(pager))?;
+        let request = build(self.client, self.endpoint, &self.with_fields(context, fields), Some(pager))?;
         let page_context = self.page_context(context, shown(&request))?;
         let reply = fetcher.fetch(&request, true, async |body: Body| Ok(body)).await?;
         let body = match reply {
@@ -189,7 +191,6 @@ impl Query<'_> {
             return match unsound(error) {
                 Trouble::Again(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
                 Trouble::Fatal(error) => Err(*error),
-                Trouble::Signal(signal) => Ok(Reply::Signal(signal)),
             };
         }
         let facts = PageFacts { records, values: &BTreeMap::new(), headers: &body.headers, last_id: last_id.as_deref(), body: 0, url: &body.url };
@@ -197,6 +198,15 @@ impl Query<'_> {
             Ok(next) => Ok(Reply::Good(Page { go, next, announced: None })),
             Err(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
         }
+    }
+
+    /// The context of a request for a group of fields.
+    pub(crate) fn with_fields(&self, context: &Context, fields: &str) -> Context {
+        let mut stream = self.stream.clone();
+        stream.insert("fields".to_owned(), json!(fields));
+        let mut context = context.clone();
+        context.insert("stream".to_owned(), Value::Object(stream));
+        context
     }
 
     fn values(&self, rows: &PageRows) -> BTreeMap<String, Value> {
@@ -230,12 +240,6 @@ struct Page {
 
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-fn with_fields(context: &Context, fields: &str) -> Context {
-    let mut context = context.clone();
-    context.insert("stream".to_owned(), json!({"fields": fields}));
-    context
 }
 
 fn hash_of(body: &[u8]) -> u64 {

@@ -67,6 +67,11 @@ impl<'a> ConnectorPlan<'a> {
         self.stream.primary_key.iter().filter_map(|key| columns.iter().position(|(name, _)| *name == key.value)).collect()
     }
 
+    /// The words that templates see as `stream.<name>`.
+    pub(crate) fn words(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.stream.vars.iter().map(|(name, word)| (name.clone(), serde_json::json!(word))).collect()
+    }
+
     /// The schema of the raw table.
     pub(crate) fn schema(&self) -> SchemaRef {
         let own = self.columns().into_iter().map(|(name, kind)| Field::new(name, kind, true));

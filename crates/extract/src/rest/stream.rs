@@ -78,7 +78,8 @@ impl<'a> StreamRun<'a> {
         has_first
             && reads.iter().filter(|r| r.when == When::Later).any(|read| {
                 let upto = self.state.mark(&read.name, "").and_then(|m| m.upto).unwrap_or(full);
-                read.max_age_days.is_some_and(|days| now - upto > i64::from(days) * 86_400_000_000)
+                // A run for an earlier day sees nothing of later days, so it isn't late either.
+                read.max_age_days.is_some_and(|days| now.min(self.end_of_day()) - upto > i64::from(days) * 86_400_000_000)
             })
     }
 
@@ -226,7 +227,7 @@ impl<'a> StreamRun<'a> {
         let micros = |n: u64| i64::try_from(n).unwrap_or(i64::MAX / 1_000_000).saturating_mul(1_000_000);
         let lookback = micros(incremental.lookback_secs);
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-        let end = midnight(self.ctx.as_of + TimeDelta::days(1)).min(now_micros() - micros(incremental.end_lag_secs));
+        let end = self.end_of_day().min(now_micros() - micros(incremental.end_lag_secs));
         let mark = self.state.mark(&read.name, partition).and_then(|m| m.upto);
         let begun = match read.when {
             When::Later => mark.into_iter().chain(self.state.full_read_at).max(),
@@ -252,8 +253,7 @@ impl<'a> StreamRun<'a> {
     fn note_full_read(&mut self, read: &Read, began: i64) -> bool {
         let first = read.when == When::First;
         if first {
-            let end = (self.ctx.as_of + TimeDelta::days(1)).and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-            self.state.full_read_at = Some(began.min(end));
+            self.state.full_read_at = Some(began.min(self.end_of_day()));
         }
         first
     }
@@ -266,6 +266,11 @@ impl<'a> StreamRun<'a> {
             self.published |= reader.close(collected, &mut self.state, &mut self.totals, true).await?;
         }
         Ok(())
+    }
+
+    /// The first instant that the run's day doesn't know any more.
+    fn end_of_day(&self) -> i64 {
+        (self.ctx.as_of + TimeDelta::days(1)).and_time(NaiveTime::MIN).and_utc().timestamp_micros()
     }
 
     pub(crate) fn extracted_at(&self) -> i64 {
@@ -329,6 +334,7 @@ impl<'a> StreamRun<'a> {
             batch: self.state.next_batch(),
             extracted_at_micros: self.extracted_at(),
             field_groups: self.plan.field_groups(read),
+            stream: self.plan.words(),
         })
     }
 }

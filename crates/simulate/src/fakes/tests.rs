@@ -137,7 +137,7 @@ async fn the_control_paths_move_the_clock_tell_the_truth_and_count() {
 
 #[tokio::test]
 async fn every_stream_changes_on_the_last_day() {
-    let fakes = start(|_| {}).await;
+    let fakes = start(|c| c.accounts = 200).await;
     let world = fakes.world();
     for vendor in super::VENDORS {
         for stream in world.streams(vendor) {

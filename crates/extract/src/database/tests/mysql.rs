@@ -53,13 +53,17 @@ async fn values_are_read_exactly_and_what_does_not_fit_is_rejected() {
 async fn a_cursor_of_any_type_goes_on_where_it_stopped() {
     let mut f = Fixture::new(Db::mysql().await).await;
     f.db.execute("CREATE TABLE t (id BIGINT UNSIGNED PRIMARY KEY, at TIMESTAMP, day DATE, price DECIMAL(20,4), code VARCHAR(20))").await;
-    let row = |n: u64| format!("INSERT INTO t VALUES ({}, '2024-01-01 00:{n:02}:00', '2024-01-{n:02}', {n}.5, 'c{n:03}');", u64::MAX / 4 + n);
+    let row =
+        |n: u64| format!("INSERT INTO t VALUES ({}, '2024-01-01 00:{n:02}:00', '2024-01-{n:02}', {n}.5, 'c{n:03}');", u64::MAX / 4 + n);
     f.db.execute(&(1..=9).map(row).collect::<String>()).await;
     for (column, kind) in [("id", "int"), ("at", "timestamp"), ("day", "date"), ("price", "'decimal(20,4)'"), ("code", "string")] {
         f.lake.drop_table(&"raw.s__x".parse().unwrap()).await.unwrap();
         f.db.execute("DELETE FROM t WHERE code > 'c009'").await;
         let columns = format!("{{id: {{type: int}}, {column}_: {{type: {kind}, from: {column}}}}}");
-        f.stream("window_rows: 4, lookback_secs: 30", &format!("    table: t\n    columns: {columns}\n    primary_key: [id]\n    cursor: {column}_\n"));
+        f.stream(
+            "window_rows: 4, lookback_secs: 30",
+            &format!("    table: t\n    columns: {columns}\n    primary_key: [id]\n    cursor: {column}_\n"),
+        );
         assert_eq!(f.night().await.unwrap().rows_out, 9, "{column}");
         let quiet = f.night().await.unwrap();
         assert!(quiet.up_to_date && quiet.rows_in <= 2, "{column}: {quiet:?}");
@@ -75,7 +79,8 @@ async fn a_refused_query_and_a_refused_user_are_told_apart() {
     let error = f.night().await.unwrap_err();
     assert!(error.code() == "EXT052" && error.to_string().contains("absent"), "{error}");
     let url = f.db.url().replace("root@", "nobody:hunter2@");
-    let yaml = format!("version: 1\ndatabase: {{mysql: {{url: '{url}'}}}}\nstreams:\n  x:\n    table: t\n    columns: {{id: {{type: int}}}}\n");
+    let yaml =
+        format!("version: 1\ndatabase: {{mysql: {{url: '{url}'}}}}\nstreams:\n  x:\n    table: t\n    columns: {{id: {{type: int}}}}\n");
     std::fs::write(f.folder.path().join("configs/sources/s.yaml"), yaml).unwrap();
     let error = f.night().await.unwrap_err();
     assert!(error.code() == "EXT051" && !format!("{error:?}").contains("hunter"), "{error:?}");

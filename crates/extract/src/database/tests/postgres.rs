@@ -102,7 +102,8 @@ async fn rows_that_were_committed_late_are_found_within_the_lookback() {
 #[tokio::test]
 async fn a_row_without_a_cursor_is_rejected_every_night_and_kept_once() {
     let mut f = fixture().await;
-    f.db.execute("CREATE TABLE events (id bigint, at timestamptz, amount int); INSERT INTO events VALUES (1, NULL, 1), (2, now(), 1)").await;
+    f.db.execute("CREATE TABLE events (id bigint, at timestamptz, amount int); INSERT INTO events VALUES (1, NULL, 1), (2, now(), 1)")
+        .await;
     f.stream("", EVENTS);
     for _ in 0..3 {
         let outcome = f.night().await.unwrap();

@@ -36,7 +36,8 @@ async fn a_cursor_of_any_type_goes_on_where_it_stopped() {
         f.db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT, secs INTEGER, ratio REAL, untyped)").await;
         let row = |n: u64| format!("INSERT INTO t VALUES ({n}, '2024-01-01 00:{n:02}:00', {}, {n}.1, {n});", 1_704_067_200 + n);
         f.db.execute(&(1..=9).map(row).collect::<String>()).await;
-        let cursors = [("id", "int"), ("at", "timestamp"), ("secs", "timestamp, format: unix_secs"), ("ratio", "'decimal(9,1)'"), ("untyped", "int")];
+        let cursors =
+            [("id", "int"), ("at", "timestamp"), ("secs", "timestamp, format: unix_secs"), ("ratio", "'decimal(9,1)'"), ("untyped", "int")];
         for (column, kind) in cursors {
             f.lake.drop_table(&"raw.s__x".parse().unwrap()).await.unwrap();
             f.db.execute("DELETE FROM t WHERE id > 9").await;

@@ -54,7 +54,7 @@ fn joins_a_record_that_stands_on_two_lines() {
         reasons(&rows),
         ["6 broken_json: a key in quotes is missing at byte 2, near `oops`", "8 bad_value: `x` is no whole number (int)"]
     );
-    assert_eq!((rows.rejected[1].raw.as_str(), rows.rejected[1].byte), ("{\"id\":\"e\",\"n\":\"x\"}", 77));
+    assert_eq!((rows.rejected[1].raw.as_str(), rows.rejected[1].byte), ("{\"id\":\"e\",\"n\":\"x\"}", 72));
 }
 
 #[test]
@@ -64,7 +64,9 @@ fn a_broken_end_is_an_error_and_a_broken_line_is_not() {
         unreadable(&plan, b"{\"id\":\"a\"}\n{\"id\":\"b\",\"na"),
         "JSON Lines: it ends in the middle of a record (line 2, near `{\"id\":\"b\",\"na`)"
     );
-    assert_eq!(reasons(&one(&plan, b"{\"id\":\"a\"}\nterminated early\n")).len(), 1);
+    let chunks = all(&plan, b"{\"id\":\"a\"}\nterminated early\n").unwrap();
+    let broken: Vec<String> = chunks.iter().flat_map(reasons).collect();
+    assert_eq!(broken, ["2 broken_json: this is no JSON value at byte 1, near `terminated early`"]);
     assert_eq!(unreadable(&plan, b"\n<html>\n"), "JSON Lines: it begins with `<html> `");
     assert!(all(&plan, b"").unwrap().is_empty());
     assert!(one(&plan, b"\n").records == 0);
@@ -72,7 +74,7 @@ fn a_broken_end_is_an_error_and_a_broken_line_is_not() {
 
 #[test]
 fn gzip_is_recognised_and_its_end_must_be_there() {
-    let text = b"\xef\xbb\xbf{\"id\":\"a\"}\n{\"id\":\"b\"}\n".repeat(1);
+    let text = b"\xef\xbb\xbf{\"id\":\"a\"}\n{\"id\":\"b\"}\n".to_vec();
     let lines = formatted("response: jsonl");
     assert_eq!(column(&one(&lines, &gzip(&text)), "id"), ["a", "b"]);
     assert_eq!(column(&one(&lines, &text), "id"), ["a", "b"]);
@@ -128,7 +130,7 @@ fn emitting_stops_when_nobody_wants_more() {
 fn tables_are_read_by_their_header() {
     let yaml = "columns:\n  id: {type: string, from: Id}\n  owner: {type: string, from: Owner.Name}\n  n: {type: int, from: N, optional: true}\n  at: {type: timestamp, from: At}\nprimary_key: [id]\ndrift: evolve\nreads:\n  - name: bulk\n    endpoint: {path: /x}\n    response: {csv: {}}\n    records: {path: records, unwrap: x, filter: [{path: Kind, present: false}]}\n    delete_when: {path: IsDeleted, equals: true}\n";
     let plan = Plan::of(yaml);
-    let body = "Id,IsDeleted,\"Owner.Name\",At,Kind,New\n1,false,NA,2024-01-31T12:00:00.000Z,,\n2,true,\"a\n\"\"b\"\"\",,,x\n3,false,,bad,,\n4,false,,,y,\n\0\05,false,z\0z,,,\n6,false\n";
+    let body = "Id,IsDeleted,\"Owner.Name\",At,Kind,New\n1,false,NA,2024-01-31T12:00:00.000Z,,\n2,true,\"a\n\"\"b\"\"\",,,x\n3,false,,bad,,\n4,false,,,y,\n\u{0}\u{0}5,false,z\u{0}z,,,\n6,false\n";
     let rows = one(&plan, body.as_bytes());
     assert_eq!(
         (column(&rows, "id"), column(&rows, "owner"), column(&rows, "_op")),

@@ -84,7 +84,7 @@ async fn an_export_can_be_narrowed_and_limited() {
 
 #[tokio::test]
 async fn late_events_come_a_day_later_for_days_long_past() {
-    let fakes = start(|c| (c.accounts, c.events_per_day) = (100, 1_000)).await;
+    let fakes = start(|c| (c.accounts, c.events_per_day) = (100, 300)).await;
     let began = fakes.world().now();
     let before: BTreeSet<String> = events(&whole(&fakes).await.text()).iter().map(id).collect();
     fakes.world().set_now(began + DAY);
