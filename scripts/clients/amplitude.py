@@ -16,6 +16,8 @@ import tempfile
 import zipfile
 
 sys.path[:] = sys.path[1:]
+# No bar on stderr for each of many days; it is asked for at the import.
+os.environ["TQDM_DISABLE"] = "1"
 import requests  # noqa: E402
 from amplitude_data_wrapper import analytics_api  # noqa: E402
 
@@ -38,8 +40,6 @@ def day_of_events(key, secret, day, path):
 def main():
     base, key, secret, first, last = sys.argv[1:6]
     logging.disable(logging.CRITICAL)
-    # No bar on stderr for each of many days.
-    os.environ["TQDM_DISABLE"] = "1"
     analytics_api.API_DOMAINS["us"] = base
     day, last = datetime.date.fromisoformat(first), datetime.date.fromisoformat(last)
     lines = []

@@ -29,6 +29,11 @@ const connection = new jsforce.Connection({
   refreshToken,
   version: '61.0',
 });
+// Bulk jobs are asked for below the host, wherever the instance is.
+const send = connection._transport.httpRequest.bind(connection._transport);
+const { origin } = new URL(base);
+const here = (url) => (url.startsWith(`${origin}/services/`) ? base + url.slice(origin.length) : url);
+connection._transport.httpRequest = (request, options) => send({ ...request, url: here(request.url) }, options);
 const read = how === 'bulk' ? byBulk : byRest;
 const sorted = (record) => Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 const lines = [];

@@ -15,10 +15,12 @@ say() { echo "clients: $*" >&2; }
 
 fail() { say "$*"; exit 4; }
 
-# A new list of packages makes a new installation.
-wanted() { cat "$here/requirements.txt" "$here/package.json" | cksum; }
+# A new list of packages makes a new installation, of that language only.
+wanted() { cksum <"$here/$(list_of "$1")"; }
 
-is_there() { [ "$(cat "$clients/installed" 2>/dev/null)" = "$(wanted)" ]; }
+list_of() { if [ "$1" = python ]; then echo requirements.txt; else echo package.json; fi; }
+
+is_there() { [ "$(cat "$clients/$1.installed" 2>/dev/null)" = "$(wanted "$1")" ]; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -43,10 +45,7 @@ install_python() {
 }
 
 install_node() {
-  if ! command -v npm >/dev/null; then
-    say "npm is missing: the clients in JavaScript are left out"
-    return
-  fi
+  command -v npm >/dev/null || fail "npm is missing: the clients in JavaScript can't be installed"
   say "installing the JavaScript clients of package.json into .deps/clients/node"
   rm -rf "$clients/node"
   mkdir -p "$clients/node"
@@ -55,34 +54,38 @@ install_node() {
     || fail "the JavaScript clients can't be installed"
 }
 
-# One at a time: tests run side by side.
-install() {
+# `need python` or `need node`. One at a time: tests run side by side.
+need() {
+  if is_there "$1"; then return; fi
   mkdir -p "$clients"
   exec 9>"$clients/lock"
   if command -v flock >/dev/null; then flock 9; fi
-  if ! is_there; then
-    rm -f "$clients/installed"
-    install_python
-    install_node
-    wanted >"$clients/installed"
-    say "installed"
+  if ! is_there "$1"; then
+    rm -f "$clients/$1.installed"
+    "install_$1"
+    wanted "$1" >"$clients/$1.installed"
   fi
   exec 9>&-
 }
 
-is_there || install
-
-[ $# -gt 0 ] || { say "the clients are in .deps/clients"; exit 0; }
+if [ $# = 0 ]; then
+  need python
+  need node
+  say "the clients are in .deps/clients"
+  exit 0
+fi
 vendor=$1
 shift
 if [ -e "$here/$vendor.py" ]; then
+  need python
   exec "$clients/python/bin/python" "$here/$vendor.py" "$@"
 elif [ -e "$here/$vendor.mjs" ]; then
-  [ -d "$clients/node" ] || fail "npm is missing: $vendor.mjs can't be run"
+  need node
   # Modules are looked for beside the file that names them.
-  cp "$here/$vendor.mjs" "$clients/node/$vendor.$$.mjs"
-  trap 'rm -f "$clients/node/$vendor.$$.mjs"' EXIT
-  node "$clients/node/$vendor.$$.mjs" "$@"
+  copy="$clients/node/$vendor.$$.mjs"
+  cp "$here/$vendor.mjs" "$copy"
+  trap 'rm -f "$copy"' EXIT
+  node "$copy" "$@"
 else
   say "there is no client $vendor; those there are:"
   find "$here" -maxdepth 1 \( -name '*.py' -o -name '*.mjs' \) -exec basename {} \; | sort >&2

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use cscopilot_diag::{Diagnostic, Diagnostics, Place};
 use cscopilot_lake::step::{Outcome, Progress, StepContext};
 use cscopilot_lake::{Objects, TableName};
-use cscopilot_spec::{Project, Site};
+use cscopilot_spec::{Project, Site, Step};
 use minijinja::{Environment, Value, context};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,10 +110,15 @@ pub(crate) fn environment(project: &Project, site: &Site, night: &Night, sources
     templates::compile(sources, &settings::format(site), vec![("site", about), ("has_model", Value::from(has_model))])
 }
 
-/// Compiles all templates and renders every page once over an empty night, so that a misspelt name is found before a run.
+/// Compiles all templates and renders every page once over an empty night, so that a misspelt name is found before a run. A project whose
+/// pipelines have no report needs no templates.
 pub fn check(project: &Project, out: &mut Diagnostics) {
     let reports = &project.config.value.reports;
     if !project.root.join(reports).is_dir() {
+        let wanted = project.pipelines.values().flat_map(|p| &p.value.steps).any(|step| matches!(step, Step::Report(_)));
+        if !wanted {
+            return;
+        }
         out.push(
             Diagnostic::error("RPT010", format!("the project has no folder `{reports}`"))
                 .at(Place::file(reports.clone()))

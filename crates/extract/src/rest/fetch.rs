@@ -17,8 +17,10 @@ use std::time::Duration;
 const MOST_IN_MEMORY: usize = 256 << 20;
 /// So much of an error's body is read.
 const MOST_OF_ERRORS: usize = 1 << 20;
-/// Where a spooled body tells that it was cut short.
-const TAIL: u64 = 4096;
+/// Where a long body tells that it was cut short.
+const TAIL: usize = 4096;
+/// The longest good answer that is looked at for signs of an error.
+const MOST_OF_GOOD_ERRORS: usize = 64 << 10;
 
 /// What was sent and received for one stream.
 #[derive(Debug, Default)]
@@ -132,7 +134,8 @@ impl Fetcher<'_> {
 
     async fn once(&self, request: &Request, spool: bool, refreshed: &mut bool) -> Result<Judged, RestError> {
         let connection = self.connection;
-        let permit = connection.limits.permit(request.url().path()).await;
+        // A replay asks nobody, so there is nothing to wait for.
+        let permit = if connection.client.is_replaying() { None } else { Some(connection.limits.permit(request.url().path()).await) };
         let (ready, generation) = connection.auth.apply(request.clone()).await?;
         Counters::add(&self.counters.requests, 1);
         let mut answer = match connection.client.open(&ready).await {
@@ -188,15 +191,23 @@ impl Fetcher<'_> {
 
     /// Rules that hold for answers with a status of success, whose body says otherwise.
     fn good(&self, request: &Request, status: u16, mut body: Body) -> Result<Judged, RestError> {
-        for rule in self.rules.iter().filter(|r| r.status.is_empty() || r.status.contains(&status)) {
-            let Some(sample) = sample(rule, &mut body.content)? else { continue };
-            let json = rule.when.as_ref().and_then(|w| w.path.as_ref()).and_then(|_| serde_json::from_slice(&sample).ok());
-            let text = String::from_utf8_lossy(&sample);
+        // Rules without a condition are for errors.
+        let meant = |r: &&&ErrorRule| (r.status.is_empty() || r.status.contains(&status)) && (r.when.is_some() || r.body_contains.is_some());
+        let rules: Vec<&ErrorRule> = self.rules.iter().filter(meant).copied().collect();
+        if rules.is_empty() {
+            return Ok(Judged::Body(body));
+        }
+        let sample = sample(&mut body.content)?;
+        // An error that comes with a status of success is a short document; whole pages are not parsed for it.
+        let looks = sample.len() <= MOST_OF_GOOD_ERRORS && rules.iter().any(|r| r.when.as_ref().is_some_and(|w| w.path.is_some()));
+        let json = if looks { serde_json::from_slice(&sample).ok() } else { None };
+        let text = String::from_utf8_lossy(&sample[sample.len().saturating_sub(TAIL)..]);
+        for rule in rules {
             let facts = Facts { status, headers: &body.headers, json: json.as_ref(), text: &text };
             if !facts.meets(rule) {
                 continue;
             }
-            let excerpt: String = text.chars().take(300).collect();
+            let excerpt = self.connection.client.excerpt(&sample);
             let refused = RestError::Refused { request: shown(request), status, body: excerpt, message: rule.message.clone() };
             return match rule.action.value {
                 Action::Retry | Action::Refresh => Ok(Judged::Again(refused, wait_of(rule, &body.headers))),
@@ -288,24 +299,19 @@ fn wait_of(rule: &ErrorRule, headers: &BTreeMap<String, String>) -> Option<Durat
     }
 }
 
-/// The part of a good body that a rule looks at; nothing where the rule can't be meant for it.
-fn sample(rule: &ErrorRule, content: &mut Content) -> Result<Option<Bytes>, RestError> {
-    // Rules without a status and a condition are for errors.
-    if rule.when.is_none() && rule.body_contains.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(match content {
-        // A rule that asks for a status of errors never comes here; a page is parsed for a path only where a rule wants that.
+/// The part of a good body that rules look at: all of a page, the end of a file, where an export says that it was cut short.
+fn sample(content: &mut Content) -> Result<Bytes, RestError> {
+    Ok(match content {
         Content::Memory(bytes) => bytes.clone(),
         Content::Disk(file) => {
             let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-            let mut tail = Vec::new();
+            file.seek(SeekFrom::Start(length.saturating_sub(TAIL as u64)))?;
+            let mut tail = Vec::with_capacity(TAIL);
             file.read_to_end(&mut tail)?;
             file.seek(SeekFrom::Start(0))?;
             tail.into()
         }
-    }))
+    })
 }
 
 /// An answer as rules see it.

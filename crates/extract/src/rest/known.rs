@@ -27,7 +27,7 @@ pub(crate) struct Known {
 /// The table's columns that rows are compared by: all but the log's own, and `_op`.
 pub(crate) struct Shape<'a> {
     pub(crate) table: &'a TableName,
-    /// The declared columns and those that are added, in the order of the plan.
+    /// The declared columns, those that are added, and those that the stream has gained.
     pub(crate) columns: Vec<String>,
     /// The primary key's positions among them.
     pub(crate) key: Vec<usize>,
@@ -46,7 +46,9 @@ impl Shape<'_> {
 
     /// The hash of each row, by all columns and `_op`.
     pub(crate) fn row_hashes(&self, batch: &RecordBatch) -> Vec<u64> {
-        let all: Vec<usize> = (0..=self.columns.len()).collect();
+        let schema = batch.schema();
+        let names = self.columns.iter().map(String::as_str).chain(std::iter::once("_op"));
+        let all: Vec<usize> = names.filter_map(|name| schema.index_of(name).ok()).collect();
         key_hashes(batch, &all)
     }
 }

@@ -283,16 +283,28 @@ impl<'a> StreamRun<'a> {
 
     async fn known_since(&self, incremental: &Incremental, from: i64) -> Result<Known> {
         match self.table().await? {
-            Some(info) => Known::since(&self.ctx.lake, &self.shape(), &info.schema, &incremental.cursor, from).await,
+            Some(info) => Known::since(&self.ctx.lake, &self.wide_shape(&info), &info.schema, &incremental.cursor, from).await,
             None => Ok(Known::default()),
         }
     }
 
     pub(crate) async fn known_latest(&self, vanished: bool) -> Result<Known> {
         match self.table().await? {
-            Some(info) => Known::latest(&self.ctx.lake, &self.shape(), &info.schema, vanished).await,
+            Some(info) => Known::latest(&self.ctx.lake, &self.wide_shape(&info), &info.schema, vanished).await,
             None => Ok(Known::default()),
         }
+    }
+
+    /// The shape with the columns that the table has gained.
+    fn wide_shape(&self, info: &TableInfo) -> Shape<'a> {
+        let schema = self.plan.schema();
+        let mut shape = self.shape();
+        if self.plan.evolves() {
+            let gained: BTreeSet<String> =
+                info.schema.fields().iter().map(|f| f.name().clone()).filter(|name| schema.field_with_name(name).is_err()).collect();
+            shape.columns.extend(gained);
+        }
+        shape
     }
 
     fn shape(&self) -> Shape<'a> {
@@ -301,17 +313,17 @@ impl<'a> StreamRun<'a> {
 
     /// What the windows of a read share. Columns that the table has gained before stay.
     pub(crate) async fn reader(&self, read: &'a Read) -> Result<Reader<'a>> {
-        let schema = self.plan.schema();
-        let gained: BTreeSet<String> = match self.table().await? {
-            Some(info) => info.schema.fields().iter().map(|f| f.name().clone()).filter(|name| schema.field_with_name(name).is_err()).collect(),
-            None => BTreeSet::new(),
+        let shape = match self.table().await? {
+            Some(info) => self.wide_shape(&info),
+            None => self.shape(),
         };
+        let gained = shape.columns[self.plan.column_names().len()..].iter().cloned().collect();
         Ok(Reader {
             ctx: self.ctx,
             tables: self.tables,
-            shape: self.shape(),
-            schema,
-            gained: if self.plan.evolves() { gained } else { BTreeSet::new() },
+            shape,
+            schema: self.plan.schema(),
+            gained,
             incremental: read.incremental.as_ref(),
             max_rejected_pct: self.plan.max_rejected_pct,
             attempts: self.plan.connector.client.retry.attempts,

@@ -14,7 +14,7 @@ use crate::cursor::{CursorValue, value_at};
 use crate::error::{Error, Result};
 use crate::keys::key_hashes;
 use crate::page::PageRows;
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use cscopilot_lake::step::StepContext;
@@ -46,6 +46,7 @@ pub(crate) struct Collecting {
     recent: Recent,
     rejected: Vec<RejectedRows>,
     rejected_bytes: usize,
+    position: i64,
     pub(crate) totals: Totals,
 }
 
@@ -72,7 +73,7 @@ pub(crate) enum WindowEnd {
 
 impl Reader<'_> {
     pub(crate) fn collecting(&self, batch: &str) -> Collecting {
-        Collecting { batch: batch.to_owned(), open: None, recent: Recent::default(), rejected: Vec::new(), rejected_bytes: 0, totals: Totals::default() }
+        Collecting { batch: batch.to_owned(), open: None, recent: Recent::default(), rejected: Vec::new(), rejected_bytes: 0, position: 1, totals: Totals::default() }
     }
 
     /// Reads a window. Where the API repeats itself, is short of what it announced or wants a fresh start, the window begins again; nothing of
@@ -107,6 +108,7 @@ impl Reader<'_> {
                 .await;
             if let Some(fields) = grown {
                 collected.abandon().await;
+                self.shape.columns.extend(fields.iter().cloned());
                 self.gained.extend(fields);
                 continue;
             }
@@ -207,10 +209,8 @@ impl Reader<'_> {
         }
         // Reads of a stream may lack each other's columns; from here on all batches look the same.
         let batch = fit(rows.batch, &full)?;
-        let columns = self.shape.columns.len();
         let op = batch.schema().index_of("_op").map_err(Error::from)?;
-        let hashed: Vec<usize> = (0..columns).chain(std::iter::once(op)).collect();
-        let hashes = key_hashes(&batch, &hashed);
+        let hashes = self.shape.row_hashes(&batch);
         let keys = key_hashes(&batch, &self.shape.key);
         let totals = &mut collected.totals;
         let mut keep = vec![true; batch.num_rows()];
@@ -225,9 +225,22 @@ impl Reader<'_> {
         }
         let ops = batch.column(op).as_string::<i32>();
         totals.deletes += keep.iter().enumerate().filter(|(row, keep)| **keep && ops.value(*row) == "delete").count() as u64;
+        let batch = self.numbered(batch, collected)?;
         let batch = if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
         totals.rows += batch.num_rows() as u64;
         self.send(collected, batch).await.map_err(Halt::Failed)
+    }
+
+    /// Numbers the rows of a window through, so that of two versions of a record the later one has the higher number.
+    fn numbered(&self, batch: RecordBatch, collected: &mut Collecting) -> Result<RecordBatch> {
+        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+        let first = collected.position;
+        collected.position += rows;
+        let newest_first = self.incremental.is_some_and(|i| i.newest_first);
+        let lines = (first..first + rows).map(|n| if newest_first { -n } else { n });
+        let mut columns = batch.columns().to_vec();
+        columns[batch.schema().index_of("_line")?] = Arc::new(Int64Array::from_iter_values(lines));
+        Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
     /// Hands rows to the window's commit, which the first of them opens.

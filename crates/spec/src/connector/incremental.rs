@@ -40,6 +40,9 @@ pub struct Incremental {
     /// Windows start and end at multiples of so many seconds: 86400 where the API knows only days. Taken from `format` by default.
     #[serde(default)]
     pub resolution_secs: Option<u64>,
+    /// The API answers with the newest first: of two versions of a record with the same cursor, the first one counts.
+    #[serde(default)]
+    pub newest_first: bool,
     /// Rows outside the window are left out here, since the API is not exact.
     #[serde(default)]
     pub filter: bool,

@@ -25,13 +25,28 @@ const MOST_OWNERS: usize = 500;
 /// Most objects of one batch.
 const MOST_READ: usize = 100;
 
+/// Parameters by name. Lists may be given with commas or by repeating the name: HubSpot's own client repeats.
+fn joined(given: Vec<(String, String)>) -> Parameters {
+    let mut parameters = Parameters::new();
+    for (name, value) in given {
+        parameters.entry(name).and_modify(|list| *list = format!("{list},{value}")).or_insert(value);
+    }
+    parameters
+}
+
+/// HubSpot's own client, being Python, writes `True`.
+fn is_true(parameters: &Parameters, name: &str) -> bool {
+    parameters.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// `GET /crm/v3/objects/{kind}`.
 pub(super) async fn objects(
     State(portal): State<Arc<Portal>>,
     Path(name): Path<String>,
-    Query(parameters): Query<Parameters>,
+    Query(given): Query<Vec<(String, String)>>,
     empty: Option<Extension<EmptyPage>>,
 ) -> Result<Response, Failure> {
+    let parameters = joined(given);
     let kind = portal.kind(&name)?;
     let page = Page::asked(&parameters, 10, MOST_LISTED, empty.is_some())?;
     let (records, next) = page.of(&portal, kind.name);
@@ -54,9 +69,10 @@ pub(super) async fn objects(
 /// `GET /crm/v3/owners`.
 pub(super) async fn owners(
     State(portal): State<Arc<Portal>>,
-    Query(parameters): Query<Parameters>,
+    Query(given): Query<Vec<(String, String)>>,
     empty: Option<Extension<EmptyPage>>,
 ) -> Result<Response, Failure> {
+    let parameters = joined(given);
     let page = Page::asked(&parameters, 100, MOST_OWNERS, empty.is_some())?;
     let (records, next) = page.of(&portal, "owners");
     let results = records.iter().map(|(_, version)| Value::clone(&version.body)).collect();
@@ -67,10 +83,11 @@ pub(super) async fn owners(
 pub(super) async fn one(
     State(portal): State<Arc<Portal>>,
     Path((name, id)): Path<(String, String)>,
-    Query(parameters): Query<Parameters>,
+    Query(given): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Failure> {
+    let parameters = joined(given);
     let kind = portal.kind(&name)?;
-    let archived = parameters.get("archived").is_some_and(|a| a == "true");
+    let archived = is_true(&parameters, "archived");
     let found = portal.store(kind.name).get(&id, portal.state.world.now()).filter(|(_, version)| version.deleted == archived);
     let (_, version) = found.ok_or_else(Failure::not_found)?;
     let wanted: Option<Vec<&str>> = parameters.get("properties").map(|p| p.split(',').map(str::trim).collect());
@@ -159,7 +176,7 @@ impl<'a> Page<'a> {
             limit,
             after: number("after")?.unwrap_or(0),
             after_text: parameters.get("after").map(String::as_str),
-            archived: parameters.get("archived").is_some_and(|a| a == "true"),
+            archived: is_true(parameters, "archived"),
             empty,
         })
     }

@@ -90,6 +90,8 @@ async fn lists_show_what_was_asked_for() {
     let shown: Vec<&String> = record["properties"].as_object().unwrap().keys().collect();
     assert_eq!(shown, ["createdate", "email", "hs_object_id", "lastmodifieddate", "phone"]);
     assert_eq!(record["properties"]["phone"], Value::Null);
+    let repeated = format!("{OBJECTS}/contacts?limit=1&archived=False&properties=email&properties=phone&associations=companies");
+    assert_eq!(get(&fakes, &repeated, &bearer()).await.json()["results"][0], *record, "lists may also be given by repeating the name");
     assert_eq!(record["associations"]["companies"]["results"][0]["type"], "contact_to_company");
     assert!(answer.headers.contains_key("x-hubspot-ratelimit-remaining"));
     let long = get(&fakes, &format!("{OBJECTS}/contacts?properties={}", "x".repeat(16_000)), &bearer()).await;
