@@ -7,7 +7,7 @@ use crate::support::{cscopilot, expect, root};
 use cscopilot_spec::connector::Connector;
 use cscopilot_spec::source::{Column, ColumnType};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -108,9 +108,9 @@ impl Project {
             ("salesforce", "2015-01-01", ""),
             ("zendesk", "2015-01-01", "  exports_per_minute: \"100000\"\n"),
             ("intercom", "2015-01-01", ""),
-            ("chargebee", "2015-01-01", ""),
+            ("chargebee", "2015-01-01", "  requests_per_minute: \"100000\"\n"),
             ("hubspot", "2015-01-01", ""),
-            ("mixpanel", "2026-04-28", "  exports_per_hour: \"100000\"\n"),
+            ("mixpanel", "2026-04-28", "  exports_per_hour: \"100000\"\n  queries_per_hour: \"100000\"\n"),
             ("amplitude", "2026-04-28", ""),
         ] {
             let path = project.dir().join(format!("configs/sources/{source}.yaml"));
@@ -178,6 +178,21 @@ impl Project {
             Err(_) => text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect(),
         };
         rows.into_iter().map(|row| (text_of(&row[&key[key.len() - 1]]), row)).collect()
+    }
+}
+
+impl Project {
+    /// Rows of each raw table of a vendor, by stream.
+    pub(crate) fn rows(&self, vendor: &str) -> BTreeMap<String, u64> {
+        let output = expect(&mut self.command(&["tables", "--format", "json"]), &[0]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let tables = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        tables
+            .filter_map(|t| {
+                let stream = t["name"].as_str()?.strip_prefix(&format!("raw.{vendor}__"))?.to_owned();
+                Some((stream, t["rows"].as_u64()?))
+            })
+            .collect()
     }
 }
 
@@ -274,10 +289,10 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
         let cursor = stream.reads.iter().find_map(|read| read.incremental.as_ref()).map(|i| i.cursor.value.as_str());
         let held = project.held(&format!("raw.{vendor}__{name}"), &key, cursor);
         records += truth.len();
-        let live: Vec<&String> = truth.iter().filter(|(_, (deleted, _))| !deleted).map(|(id, _)| id).collect();
-        let held_live: Vec<&String> = held.iter().filter(|(_, row)| row["_op"] != "delete").map(|(id, _)| id).collect();
-        let missing: Vec<_> = live.iter().filter(|id| !held_live.contains(id)).take(5).collect();
-        let extra: Vec<_> = held_live.iter().filter(|id| !live.contains(id)).take(5).collect();
+        let live: BTreeSet<&String> = truth.iter().filter(|(_, (deleted, _))| !deleted).map(|(id, _)| id).collect();
+        let held_live: BTreeSet<&String> = held.iter().filter(|(_, row)| row["_op"] != "delete").map(|(id, _)| id).collect();
+        let missing: Vec<_> = live.difference(&held_live).take(5).collect();
+        let extra: Vec<_> = held_live.difference(&live).take(5).collect();
         assert!(missing.is_empty() && extra.is_empty(), "{vendor}.{name}: {} live, held {}; missing {missing:?}, not live {extra:?}", live.len(), held_live.len());
         for id in live {
             let (row, (_, body)) = (&held[id], &truth[id]);
@@ -298,7 +313,7 @@ const DAY_TWO: &str = "2026-06-30";
 
 /// First everything, then only what a day changed.
 fn two_days(vendor: &str, accounts: &str) {
-    let fakes = Fakes::start(&["--accounts", accounts, "--months", "2", "--events-per-day", "2000"]);
+    let fakes = Fakes::start(&["--accounts", accounts, "--months", "2", "--events-per-day", "300"]);
     let project = Project::new(&fakes);
     fakes.set_now("2026-06-30T00:00:00Z");
     let first = project.extract(vendor, DAY_ONE, &[0, 3]);

@@ -1,6 +1,6 @@
 //! The examples over real data.
 
-use crate::support::{copy_folder, cscopilot, expect, root, shared};
+use crate::support::{copy_folder, cscopilot, expect, root, shared, state};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +46,19 @@ fn nightly_crm5_promotes_a_churn_model_and_scores_every_active_account_with_reas
     let of = |name: &str| scored[0][name].as_u64().unwrap();
     assert!(of("accounts") > 100, "{scored:?}");
     assert_eq!((of("scored"), of("explained")), (of("accounts"), of("accounts")));
+
+    // The same run again does nothing; computed anew, everything is the same.
+    let first = state(&project, &project);
+    assert!(first.tables.len() > 20 && first.files.len() > 20, "{} tables, {} files", first.tables.len(), first.files.len());
+    let again = expect(command(&project, &data, &["run", "nightly", "--as-of", "2023-10-01"]).args(["--format", "json"]), &[0]);
+    let summary: Value = serde_json::from_slice(&again.stdout).unwrap();
+    let worked: Vec<&Value> = summary["tasks"].as_array().unwrap().iter().filter(|t| t["status"] != "up_to_date").map(|t| &t["id"]).collect();
+    assert!(worked.is_empty(), "the second run did work: {worked:?}");
+    assert_eq!(state(&project, &project), first);
+    expect(&mut command(&project, &data, &["run", "nightly", "--as-of", "2023-10-01", "--full-refresh"]), &[0]);
+    let refreshed = state(&project, &project);
+    assert_eq!(refreshed.tables, first.tables);
+    assert_eq!(refreshed.files, first.files);
 }
 
 #[test]

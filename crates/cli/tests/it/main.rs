@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod bad_projects;
+mod connector_faults;
+mod connector_ninth;
 mod connectors;
 mod examples;
 mod killed;

@@ -114,7 +114,7 @@ pub(crate) struct State {
     pub(crate) crm: String,
 }
 
-fn state(project: &Path, fake: &Path) -> State {
+pub(crate) fn state(project: &Path, fake: &Path) -> State {
     let output = expect(cscopilot().args(["tables", "--digest", "--format", "json", "--project"]).arg(project), &[0]);
     let mut tables = BTreeMap::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {

@@ -72,12 +72,14 @@ impl Db {
         let url = self.url();
         match self {
             Self::Postgres(_) | Self::AdbcPostgres(_) => {
-                drop(sql.execute(&mut PgConnection::connect(&url).await.unwrap()).await.unwrap());
+                sql.execute(&mut PgConnection::connect(&url).await.unwrap()).await.unwrap();
             }
-            Self::Mysql(_) => drop(sql.execute(&mut MySqlConnection::connect(&url).await.unwrap()).await.unwrap()),
+            Self::Mysql(_) => {
+                sql.execute(&mut MySqlConnection::connect(&url).await.unwrap()).await.unwrap();
+            }
             Self::Sqlite(_) | Self::AdbcSqlite(_) => {
                 let mut connection = SqliteConnection::connect(&format!("sqlite://{url}?mode=rwc")).await.unwrap();
-                drop(sql.execute(&mut connection).await.unwrap());
+                sql.execute(&mut connection).await.unwrap();
             }
         }
     }

@@ -225,17 +225,17 @@ impl Reader<'_> {
         }
         let ops = batch.column(op).as_string::<i32>();
         totals.deletes += keep.iter().enumerate().filter(|(row, keep)| **keep && ops.value(*row) == "delete").count() as u64;
-        let batch = self.numbered(batch, collected)?;
+        let first = collected.position;
+        collected.position += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+        let batch = self.numbered(batch, first)?;
         let batch = if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
-        totals.rows += batch.num_rows() as u64;
+        collected.totals.rows += batch.num_rows() as u64;
         self.send(collected, batch).await.map_err(Halt::Failed)
     }
 
     /// Numbers the rows of a window through, so that of two versions of a record the later one has the higher number.
-    fn numbered(&self, batch: RecordBatch, collected: &mut Collecting) -> Result<RecordBatch> {
+    fn numbered(&self, batch: RecordBatch, first: i64) -> Result<RecordBatch> {
         let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let first = collected.position;
-        collected.position += rows;
         let newest_first = self.incremental.is_some_and(|i| i.newest_first);
         let lines = (first..first + rows).map(|n| if newest_first { -n } else { n });
         let mut columns = batch.columns().to_vec();

@@ -39,7 +39,7 @@ enum Operator {
 
 /// A value in the order of its type.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
-enum Key {
+pub(super) enum Key {
     Number(f64),
     Text(String),
 }
@@ -171,10 +171,9 @@ impl Groups {
     }
 }
 
-/// The order of two property values.
-pub(super) fn compare(kind: Type, a: &Value, b: &Value) -> Ordering {
-    let of = |value: &Value| value.as_str().and_then(|text| key(kind, text));
-    of(a).partial_cmp(&of(b)).unwrap_or(Ordering::Equal)
+/// A property's value, to sort by.
+pub(super) fn key_of(kind: Type, value: &Value) -> Option<Key> {
+    value.as_str().and_then(|text| key(kind, text))
 }
 
 #[cfg(test)]

@@ -186,6 +186,11 @@ impl<'a> Page<'a> {
         let all = portal.store(stream).all(portal.state.world.now()).filter(|(_, version)| version.deleted == self.archived);
         let numbered = all.filter_map(|found| Some((found.0.id.parse::<u64>().ok()?, found)));
         let mut left: Vec<(u64, (&Record, &Version))> = numbered.filter(|(id, _)| *id > self.after).collect();
+        // Only the page and the one behind it have to be in order.
+        if left.len() > self.limit + 1 {
+            left.select_nth_unstable_by_key(self.limit, |(id, _)| *id);
+            left.truncate(self.limit + 1);
+        }
         left.sort_unstable_by_key(|(id, _)| *id);
         if self.empty {
             // The same page under another name: the same one again would be a loop.

@@ -1,6 +1,7 @@
 //! HubSpot's records, made from those that Salesforce and Zendesk have of the same company.
 
 use chrono::{DateTime, SecondsFormat};
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::kinds::{KINDS, ObjectKind};
@@ -57,9 +58,9 @@ struct Made {
     company: Option<u64>,
 }
 
-fn states(kind: &ObjectKind, others: Vec<Value>, make: impl Fn(&Value) -> Made) -> Vec<Value> {
+fn states(kind: &ObjectKind, others: Vec<Value>, make: impl Fn(&Value) -> Made + Sync) -> Vec<Value> {
     others
-        .iter()
+        .par_iter()
         .map(|other| {
             let made = make(other);
             // HubSpot counts milliseconds, and a client that cuts them off must get caught.

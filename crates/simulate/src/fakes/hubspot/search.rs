@@ -1,5 +1,6 @@
 //! Searches: by filters, sorted, and never more than 10,000 records.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -9,12 +10,12 @@ use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::filter::{Groups, compare};
+use super::filter::{Groups, Key, key_of};
 use super::kinds::{ObjectKind, Type};
 use super::list::object;
 use super::portal::Portal;
 use crate::fakes::EmptyPage;
-use crate::fakes::world::{Record, Version};
+use crate::fakes::world::Version;
 
 /// Most records of a page, and how many it has usually.
 const LIMIT: (u64, u64) = (200, 10);
@@ -39,11 +40,13 @@ pub(super) async fn search(
         return Err(Failure::invalid("There was a problem with the request: paging past 10000 results is not supported"));
     }
     let groups = Groups::parse(kind, &request)?;
-    let mut found: Vec<(&Record, &Version)> =
-        portal.store(kind.name).live(portal.state.world.now()).filter(|(_, version)| groups.hold(&version.body["properties"])).collect();
     let (property, value_type, descending) = sort(kind, &request["sorts"])?;
-    found.sort_by(|(_, a), (_, b)| {
-        let order = compare(value_type, &a.body["properties"][property], &b.body["properties"][property]);
+    let live = portal.store(kind.name).live(portal.state.world.now()).filter(|(_, version)| groups.hold(&version.body["properties"]));
+    // Values are read once, not in each comparison: a search looks at all records for each page.
+    let mut found: Vec<(Option<Key>, &Version)> =
+        live.map(|(_, version)| (key_of(value_type, &version.body["properties"][property]), version)).collect();
+    found.sort_by(|(a, _), (b, _)| {
+        let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
         if descending { order.reverse() } else { order }
     });
     let total = found.len() as u64;

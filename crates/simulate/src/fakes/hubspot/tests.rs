@@ -197,6 +197,10 @@ async fn properties_and_owners_are_listed_and_an_empty_page_leads_on() {
     let properties = get(&fakes, "/hubspot/crm/v3/properties/deals", &bearer()).await.json();
     let amount = properties["results"].as_array().unwrap().iter().find(|p| p["name"] == "amount").unwrap().clone();
     assert_eq!(amount["type"], "number");
+    let sorted = json!({"sorts": [{"propertyName": "amount", "direction": "DESCENDING"}], "properties": ["amount"], "limit": 20});
+    let sorted = search(&fakes, "deals", &sorted).await.json();
+    let amount = |deal: &Value| deal["properties"]["amount"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(sorted["results"].as_array().unwrap().is_sorted_by(|a, b| amount(a) >= amount(b)), "as numbers, not as texts");
     let owners = list(&fakes, "/hubspot/crm/v3/owners/?limit=2").await;
     assert_eq!(owners.len(), fakes.world().truth("hubspot", "owners").iter().filter(|h| !h.deleted).count());
     for path in [format!("{OBJECTS}/deals?limit=50"), format!("{OBJECTS}/deals?limit=50&after=7000000100")] {

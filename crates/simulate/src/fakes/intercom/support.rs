@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
             "created_at": rated,
             "updated_at": rated,
             "contact": self.contact(),
-            "teammate": {"type": "admin", "id": self.admin()},
+            "teammate": {"type": "admin", "id": self.admin().to_string()},
         })
     }
 

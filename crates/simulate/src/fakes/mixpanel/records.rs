@@ -1,6 +1,6 @@
 //! What Mixpanel holds of the company: the usage events, and a profile of each of its best-known users.
 //!
-//! An event can be exported from when it was processed, for a few in a thousand days after it happened. The events' names and
+//! An event can be exported from when it was processed, for a few in a hundred days after it happened. The events' names and
 //! people are those of the simulated extracts.
 
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ use crate::rng::{Purpose, Rng};
 const PROFILE: u64 = 0x31_0001;
 /// Profiles of a customer, at most.
 const PROFILES: u32 = 3;
+/// One event of so many comes one to three days late.
+const LATE: u64 = 50;
 const SYSTEMS: [&str; 3] = ["Mac OS X", "Windows", "Linux"];
 
 /// The usage events of the whole company, as the simulated extracts have them.
@@ -47,6 +49,8 @@ fn events(company: &Company) -> Store {
         let hash = spread(&id);
         let processed = match properties["mp_processing_time_ms"].as_i64() {
             Some(late) => late + (hash % 3_600_000) as i64,
+            // More of them than the extracts have, so that a small company's days have some too.
+            None if hash.is_multiple_of(LATE) => (time + 86_400 * (1 + (hash >> 32) % 3) as i64) * 1_000,
             None => time * 1_000 + 1_200 + (hash % 20_000) as i64,
         };
         properties["mp_processing_time_ms"] = json!(processed);
