@@ -7,7 +7,7 @@ XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
 
-.PHONY: help deps build demo test test-rust test-projects lint fmt drift schemas audit bench bench-smoke clean
+.PHONY: help deps servers build demo test test-rust test-projects test-clients soak bench-extract lint fmt drift schemas audit bench bench-smoke clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,9 +22,12 @@ build: deps ## Builds the binary
 demo: build ## Simulates a company, runs one night and says where the report is
 	@BIN="$(BIN)" scripts/demo.sh
 
-test: deps test-rust test-projects ## Runs all tests
+test: deps servers test-rust test-projects test-clients ## Runs all tests
 
-test-rust: deps
+servers: ## Installs what tests of databases start: PostgreSQL, MariaDB, ADBC drivers
+	@scripts/servers.sh
+
+test-rust: deps servers
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace; \
 	else \
@@ -33,6 +36,12 @@ test-rust: deps
 
 test-projects: build ## Checks the starter project and the examples and runs their SQL tests
 	@BIN="$(BIN)" SHARED="$(SHARED)" scripts/test-projects.sh
+
+test-clients: build ## Reads the fakes with the vendors' own public clients, and compares
+	@python3 scripts/clients/check.py "$(BIN)"
+
+soak: build ## Faults at twenty positions of each vendor, and a hundred kills of an extraction: an hour or two
+	CSCOPILOT_FAULT_POSITIONS=20 CSCOPILOT_EXTRACT_KILLS=100 cargo nextest run --workspace --no-capture -E 'test(faults_of) or test(kills_of)'
 
 lint: deps ## fmt, clippy, drift
 	cargo fmt --all --check
@@ -57,6 +66,9 @@ bench: build ## 20,000 accounts and 20 million usage rows: seconds and memory pe
 
 bench-smoke: build ## The short form of `bench`
 	$(XTASK) bench nightly --bin "$(BIN)" --accounts 200 --months 6 --events-per-day 500
+
+bench-extract: build ## One stream of 2 and 10 million records, beside dlt on the same fake, as JSON
+	$(XTASK) bench extract --bin "$(BIN)"
 
 clean: ## Removes what the demo made
 	rm -rf data lake

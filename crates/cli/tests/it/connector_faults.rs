@@ -71,7 +71,7 @@ fn survives_kills(vendor: &str) {
     fakes.set_now("2026-06-30T00:00:00Z");
     let arguments = ["extract", vendor, "--as-of", "2026-06-29", "--format", "json"];
     let whole = Project::new(&fakes);
-    let watch = std::time::Instant::now();
+    let watch = cscopilot_diag::clock::Stopwatch::start();
     expect(&mut whole.command(&arguments), &[0, 3]);
     let length = watch.elapsed();
     let project = Project::new(&fakes);

@@ -113,9 +113,9 @@ fn no_secret_shows_in_logs_artifacts_recordings_or_errors() {
     let mut told = String::new();
     for vendor in ["salesforce", "hubspot", "zendesk", "intercom", "mixpanel", "amplitude", "stripe", "chargebee"] {
         for as_of in ["2026-06-28", "2026-06-29"] {
-            let mut command = project.command(&["extract", vendor, "--as-of", as_of, "-vv", "--record"]);
+            let mut command = project.command(&["extract", vendor, "--as-of", as_of, "-vv"]);
             // The last tokens are wrong, so that errors are seen as well.
-            let output = command.arg(tapes.path()).env("RUST_LOG", "trace").output().unwrap();
+            let output = command.arg("--record").arg(tapes.path()).env("RUST_LOG", "trace").output().unwrap();
             told.push_str(&String::from_utf8_lossy(&output.stdout));
             told.push_str(&String::from_utf8_lossy(&output.stderr));
             if as_of == "2026-06-28" {

@@ -284,7 +284,11 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
         if stream.opt_in {
             continue;
         }
-        let truth = fakes.truth(vendor, name);
+        let mut truth = fakes.truth(vendor, name);
+        if (vendor, name.as_str()) == ("stripe", "events") {
+            // Kept for thirty days: what is older when it is first asked for can't be had.
+            truth.retain(|_, (_, body)| body["created"].as_i64().unwrap() >= FIRST_SEEN - 30 * 86_400);
+        }
         let key: Vec<String> = stream.primary_key.iter().map(|k| k.value.clone()).collect();
         let cursor = stream.reads.iter().find_map(|read| read.incremental.as_ref()).map(|i| i.cursor.value.as_str());
         let held = project.held(&format!("raw.{vendor}__{name}"), &key, cursor);
@@ -308,6 +312,8 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
     records
 }
 
+/// 2026-06-30T00:00:00Z, the fakes' clock at the first extraction.
+const FIRST_SEEN: i64 = 1_782_777_600;
 const DAY_ONE: &str = "2026-06-29";
 const DAY_TWO: &str = "2026-06-30";
 

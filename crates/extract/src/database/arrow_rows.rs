@@ -12,6 +12,8 @@ use crate::plan::StreamPlan;
 use crate::reject::Reason;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use cscopilot_spec::source::ColumnType;
 
 /// The columns of a batch whose columns are those of the plan, in its order.
 pub(crate) fn typed(plan: &StreamPlan, batch: &RecordBatch) -> Result<Typed> {
@@ -20,9 +22,8 @@ pub(crate) fn typed(plan: &StreamPlan, batch: &RecordBatch) -> Result<Typed> {
     for index in key_first(plan) {
         let column = &plan.columns[index];
         let input = batch.column(index);
-        columns[index] = Some(match as_text(input)? {
-            Some(text) => {
-                let rows = cells(&text);
+        columns[index] = Some(match as_text(column.kind, input)? {
+            Some(rows) => {
                 let codec = codec();
                 column.convert(&rows.cells[0], &Source { text: &rows.text, codec: &codec }, &mut problems)?
             }
@@ -42,23 +43,36 @@ pub(crate) fn typed(plan: &StreamPlan, batch: &RecordBatch) -> Result<Typed> {
     Ok(Typed { columns: columns.into_iter().flatten().collect(), problems, raw })
 }
 
-/// The column as plain strings, if it holds text.
-fn as_text(array: &ArrayRef) -> Result<Option<ArrayRef>> {
-    Ok(match array.data_type() {
-        DataType::Utf8 => Some(std::sync::Arc::clone(array)),
-        DataType::LargeUtf8 | DataType::Utf8View => Some(arrow::compute::cast(array, &DataType::Utf8)?),
-        DataType::Dictionary(_, value) if matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
-            Some(arrow::compute::cast(array, &DataType::Utf8)?)
-        }
-        _ => None,
-    })
+/// The column as text, if it holds text, or if a cast would not do what the declaration says: a number is no instant by itself, any
+/// number would be a truth, and a float would be rounded to a decimal without a word.
+fn as_text(kind: ColumnType, array: &ArrayRef) -> Result<Option<CellRows>> {
+    let from = array.data_type();
+    let is_text = match from {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+        _ => false,
+    };
+    if is_text {
+        let text = arrow::compute::cast(array, &DataType::Utf8)?;
+        let strings = text.as_string::<i32>();
+        return Ok(Some(cells((0..strings.len()).map(|row| strings.is_valid(row).then(|| strings.value(row))))));
+    }
+    let misread = match kind {
+        ColumnType::Bool | ColumnType::Date | ColumnType::Timestamp => from.is_numeric(),
+        ColumnType::Decimal(_, _) => from.is_floating(),
+        _ => false,
+    };
+    if !misread {
+        return Ok(None);
+    }
+    let formatter = ArrayFormatter::try_new(array.as_ref(), &FormatOptions::default())?;
+    Ok(Some(cells((0..array.len()).map(|row| array.is_valid(row).then(|| formatter.value(row).to_string())))))
 }
 
-fn cells(text: &ArrayRef) -> CellRows {
-    let strings = text.as_string::<i32>();
+fn cells<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> CellRows {
     let mut rows = CellRows::new(1);
-    for row in 0..strings.len() {
-        rows.value(strings.is_valid(row).then(|| strings.value(row).as_bytes()));
+    for value in values {
+        rows.value(value.as_ref().map(|text| text.as_ref().as_bytes()));
         rows.end_row();
     }
     rows

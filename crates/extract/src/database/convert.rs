@@ -138,7 +138,7 @@ fn cells(plan: &StreamPlan, rows: CellRows) -> Result<(Typed, Vec<Rejected>)> {
             let broken = cells.iter().position(|column| std::str::from_utf8(column[row].bytes(&text)).is_err());
             if let Some(column) = broken {
                 let name = &plan.columns[column].name;
-                problems.add(row, Reason::InvalidEncoding, None, format!("`{name}` holds bytes that are no UTF-8"));
+                problems.add(row, Reason::InvalidEncoding, Some(name), format!("`{name}` holds bytes that are no UTF-8"));
             } else {
                 debug_assert!(std::str::from_utf8(record.bytes(&text)).is_ok());
             }

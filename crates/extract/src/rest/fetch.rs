@@ -46,6 +46,8 @@ pub(crate) struct Body {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) url: Url,
     pub(crate) content: Content,
+    /// A hash of the body, by which a repeated page is recognised.
+    pub(crate) hash: u64,
 }
 
 /// Where a body is.
@@ -218,14 +220,16 @@ impl Fetcher<'_> {
     }
 
     async fn body(&self, answer: &mut Answer, spool: bool) -> Result<Body, BodyError> {
-        let content = if spool {
+        let (content, hash) = if spool {
             let mut file = tempfile::tempfile().map_err(BodyError::Spool)?;
+            let mut hasher = blake3::Hasher::new();
             while let Some(chunk) = answer.chunk().await.map_err(BodyError::Http)? {
                 Counters::add(&self.counters.bytes, chunk.len() as u64);
+                hasher.update(&chunk);
                 file.write_all(&chunk).map_err(BodyError::Spool)?;
             }
             file.seek(SeekFrom::Start(0)).map_err(BodyError::Spool)?;
-            Content::Disk(file)
+            (Content::Disk(file), hasher.finalize())
         } else {
             let mut chunks: Vec<Bytes> = Vec::new();
             let mut length = 0;
@@ -242,7 +246,7 @@ impl Fetcher<'_> {
             }
             Counters::add(&self.counters.bytes, length as u64);
             let mut chunks = chunks.into_iter();
-            Content::Memory(match (chunks.next(), chunks.next()) {
+            let bytes = match (chunks.next(), chunks.next()) {
                 (None, _) => Bytes::new(),
                 (Some(only), None) => only,
                 (Some(first), Some(second)) => {
@@ -252,9 +256,12 @@ impl Fetcher<'_> {
                     }
                     all.into()
                 }
-            })
+            };
+            let hash = blake3::hash(&bytes);
+            (Content::Memory(bytes), hash)
         };
-        Ok(Body { headers: answer.headers.clone(), url: answer.url.clone(), content })
+        let hash = hash.as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        Ok(Body { headers: answer.headers.clone(), url: answer.url.clone(), content, hash })
     }
 }
 

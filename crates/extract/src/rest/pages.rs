@@ -126,7 +126,6 @@ impl Query<'_> {
             .fetch(&request, false, async |body: Body| {
                 let Content::Memory(bytes) = body.content else { return Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned())))) };
                 let (plan, parts, ctx) = (Arc::clone(&self.plan), parts.clone(), Arc::clone(&page_context));
-                let hash = hash_of(&bytes);
                 let rows = tokio::task::spawn_blocking(move || {
                     if parts.is_empty() {
                         return parse_json(&plan, &ctx, &bytes);
@@ -142,7 +141,7 @@ impl Query<'_> {
                     values: &values,
                     headers: &body.headers,
                     last_id: rows.last_id.as_deref(),
-                    body: hash,
+                    body: body.hash,
                     url: &body.url,
                 };
                 let next = pager.advance(&facts).map_err(Trouble::Again)?;
@@ -193,7 +192,7 @@ impl Query<'_> {
                 Trouble::Fatal(error) => Err(*error),
             };
         }
-        let facts = PageFacts { records, values: &BTreeMap::new(), headers: &body.headers, last_id: last_id.as_deref(), body: 0, url: &body.url };
+        let facts = PageFacts { records, values: &BTreeMap::new(), headers: &body.headers, last_id: last_id.as_deref(), body: body.hash, url: &body.url };
         match pager.advance(&facts) {
             Ok(next) => Ok(Reply::Good(Page { go, next, announced: None })),
             Err(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
@@ -240,10 +239,6 @@ struct Page {
 
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-fn hash_of(body: &[u8]) -> u64 {
-    blake3::hash(body).as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// An answer that can't be understood is asked for again; a declaration that doesn't fit is not.

@@ -20,6 +20,9 @@ struct Row {
     note: Option<String>,
 }
 
+/// A night takes a second or two, most of which is the lake's.
+const NIGHTS: u64 = 8;
+
 /// Texts that a careless reader takes for something else.
 const TEXTS: [&str; 12] = ["", "\\N", "NULL", "a\tb", "a\nb", "a\r\nb", "back\\slash", "quo\"te's", "ümläut €", "\\.", " blank ", ","];
 
@@ -64,7 +67,7 @@ impl Table<'_> {
     /// A day's changes.
     async fn day(&mut self, deletes: bool) {
         let mut sql = String::new();
-        for _ in 0..self.random.below(40) {
+        for _ in 0..self.random.below(60) {
             let id = self.random.below(60);
             if deletes && self.random.below(4) == 0 {
                 sql.push_str(&format!("DELETE FROM t WHERE id = {id};\n"));
@@ -117,7 +120,7 @@ async fn nights(db: Db, ddl: &str, incremental: bool, count: u64) {
     let mut f = Fixture::new(db).await;
     f.db.execute(ddl).await;
     let cursor = if incremental { "    cursor: at\n" } else { "" };
-    f.stream("window_rows: 7, lookback_secs: 0", &format!("    table: t\n{COLUMNS}{cursor}"));
+    f.stream("window_rows: 13, lookback_secs: 0", &format!("    table: t\n{COLUMNS}{cursor}"));
     let (mut rows, mut clock, mut random, mut expected) = (BTreeMap::new(), 0, Random(count), 0);
     for night in 0..count {
         let before = rows.clone();
@@ -145,50 +148,50 @@ const SQLITE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, amount 
 
 #[tokio::test]
 async fn postgres_changes_come_once_and_exactly() {
-    nights(Db::Postgres(servers::postgres("", "")), POSTGRES, true, 25).await;
+    nights(Db::Postgres(servers::postgres("", "")), POSTGRES, true, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn postgres_tables_without_a_cursor_are_followed_with_deletions() {
-    nights(Db::Postgres(servers::postgres("", "")), POSTGRES, false, 25).await;
+    nights(Db::Postgres(servers::postgres("", "")), POSTGRES, false, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn mysql_changes_come_once_and_exactly() {
-    nights(Db::mysql().await, MYSQL, true, 25).await;
+    nights(Db::mysql().await, MYSQL, true, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn mysql_tables_without_a_cursor_are_followed_with_deletions() {
-    nights(Db::mysql().await, MYSQL, false, 25).await;
+    nights(Db::mysql().await, MYSQL, false, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn sqlite_changes_come_once_and_exactly() {
-    nights(Db::sqlite(), SQLITE, true, 25).await;
+    nights(Db::sqlite(), SQLITE, true, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn sqlite_tables_without_a_cursor_are_followed_with_deletions() {
-    nights(Db::sqlite(), SQLITE, false, 25).await;
+    nights(Db::sqlite(), SQLITE, false, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn adbc_changes_of_postgres_come_once_and_exactly() {
-    nights(Db::AdbcPostgres(servers::postgres("", "")), POSTGRES, true, 25).await;
+    nights(Db::AdbcPostgres(servers::postgres("", "")), POSTGRES, true, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn adbc_tables_of_postgres_without_a_cursor_are_followed_with_deletions() {
-    nights(Db::AdbcPostgres(servers::postgres("", "")), POSTGRES, false, 25).await;
+    nights(Db::AdbcPostgres(servers::postgres("", "")), POSTGRES, false, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn adbc_changes_of_sqlite_come_once_and_exactly() {
-    nights(Db::AdbcSqlite(tempfile::tempdir().unwrap()), SQLITE, true, 25).await;
+    nights(Db::AdbcSqlite(tempfile::tempdir().unwrap()), SQLITE, true, NIGHTS).await;
 }
 
 #[tokio::test]
 async fn adbc_tables_of_sqlite_without_a_cursor_are_followed_with_deletions() {
-    nights(Db::AdbcSqlite(tempfile::tempdir().unwrap()), SQLITE, false, 25).await;
+    nights(Db::AdbcSqlite(tempfile::tempdir().unwrap()), SQLITE, false, NIGHTS).await;
 }

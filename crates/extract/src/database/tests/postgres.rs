@@ -74,13 +74,13 @@ async fn windows_that_were_closed_stay_when_a_later_one_fails() {
             FROM generate_series(1, 1000) n",
     )
     .await;
-    f.stream("window_rows: 100", EVENTS);
+    f.stream("window_rows: 100", &format!("    max_rejected_pct: 1\n{EVENTS}"));
     let error = f.night().await.unwrap_err();
     assert_eq!(error.code(), "EXT016");
-    assert_eq!(f.number("SELECT count(*) FROM raw.s__x").await, 250);
+    assert_eq!(f.number("SELECT count(*) FROM raw.s__x").await, 200);
     f.db.execute("UPDATE events SET amount = '2' WHERE amount = 'much'").await;
     let outcome = f.night().await.unwrap();
-    assert_eq!((outcome.rows_out, outcome.rows_rejected), (750, 0));
+    assert_eq!((outcome.rows_out, outcome.rows_rejected), (800, 0));
     assert_eq!(f.number("SELECT count(*) - count(DISTINCT id) FROM raw.s__x").await, 0);
     assert_eq!(f.number("SELECT sum(amount) FROM raw.s__x").await, 250 + 2 * 750);
     assert!(f.night().await.unwrap().up_to_date);
@@ -109,13 +109,8 @@ async fn a_row_without_a_cursor_is_rejected_every_night_and_kept_once() {
         let outcome = f.night().await.unwrap();
         assert_eq!(outcome.rows_rejected, 1, "{outcome:?}");
     }
-    insta::assert_snapshot!(f.rows("SELECT reason, column_name, detail, raw FROM raw.s__x__rejected").await, @r"
-    +---------------+-------------+---------------------+----------+
-    | reason        | column_name | detail              | raw      |
-    +---------------+-------------+---------------------+----------+
-    | missing_value | at          | `at` has no value   | 1	\N	1 |
-    +---------------+-------------+---------------------+----------+
-    ");
+    let sql = "SELECT count(*) FROM raw.s__x__rejected WHERE reason = 'missing_value' AND column_name = 'at' AND raw = '1' || chr(9) || '\\N' || chr(9) || '1'";
+    assert_eq!((f.number(sql).await, f.number("SELECT count(*) FROM raw.s__x__rejected").await), (1, 1));
     assert_eq!(f.number("SELECT count(*) FROM raw.s__x").await, 1);
 }
 
@@ -126,7 +121,8 @@ async fn many_rows_of_a_query_come_whole_and_repeated_keys_are_counted() {
         "window_rows: 70000",
         "    query: |
       SELECT n / 2 AS id, timestamptz '2024-01-01' + (n / 1000) * interval '1 second' AS at, repeat('x', 40) AS text
-      FROM generate_series(2, 300001) n; -- two of each
+      FROM generate_series(2, 300001) n -- two of each
+      ;
     columns: {id: {type: int}, at: {type: timestamp}, text: {type: string}}
     primary_key: [id]
     cursor: at
@@ -213,7 +209,7 @@ async fn tls_is_what_the_url_says() {
     let (key, cert) = (certificate.path().join("key.pem"), certificate.path().join("cert.pem"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:TRUE", "-keyout"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
         .arg(&key)
         .arg("-out")
         .arg(&cert)
