@@ -309,7 +309,8 @@ impl Coded for Error {
             Self::DatabaseRefused { .. } => "check the names in `table`, `query` and `from`, and that the user may read them".to_owned(),
             Self::DatabaseLost { .. } => "run again: windows that were committed stay, and the stream goes on from there".to_owned(),
             Self::NoDriver { .. } => {
-                "install the driver, such as PyPI's `adbc-driver-postgresql`, and give the path of its shared library in `driver:`".to_owned()
+                "install the driver, such as PyPI's `adbc-driver-postgresql`, and give the path of its shared library in `driver:`"
+                    .to_owned()
             }
             Self::NoDatabaseFile { .. } => "check `path:` of the source; a relative one starts at the project".to_owned(),
             Self::Lake(error) => return error.help(),

@@ -46,7 +46,9 @@ impl StreamPlan {
     }
 
     pub(crate) fn new(source_name: &str, source: &Source, stream_name: &str, stream: &Stream) -> Result<Self, Error> {
-        let format = stream.format().ok_or_else(|| Error::UnknownFormat { files: stream.files.as_ref().map(|f| f.value.clone()).unwrap_or_default() })?;
+        let format = stream
+            .format()
+            .ok_or_else(|| Error::UnknownFormat { files: stream.files.as_ref().map(|f| f.value.clone()).unwrap_or_default() })?;
         let csv = match &format {
             Format::Csv(csv) => Some(csv),
             _ => None,
@@ -178,9 +180,11 @@ pub fn tasks(project: &Project) -> Vec<TaskInfo> {
         let connector = project.connector_of(&source.value);
         for stream in source.value.stream_names(connector) {
             // A child stream follows its parent's rows.
-            let parents = connector.and_then(|c| c.streams.get(stream)).into_iter().flat_map(|s| &s.reads).filter_map(|read| match &read.partitions {
-                Some(Partitions::Parent(parent)) => Some(raw_table(source_name, &parent.stream)),
-                _ => None,
+            let parents = connector.and_then(|c| c.streams.get(stream)).into_iter().flat_map(|s| &s.reads).filter_map(|read| {
+                match &read.partitions {
+                    Some(Partitions::Parent(parent)) => Some(raw_table(source_name, &parent.stream)),
+                    _ => None,
+                }
             });
             tasks.push(TaskInfo {
                 source: source_name.clone(),

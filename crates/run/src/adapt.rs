@@ -101,7 +101,12 @@ pub(crate) fn sync(project: &Project, name: &str) -> Option<Task> {
 }
 
 /// Runs one task.
-pub(crate) async fn run(ctx: &StepContext, connections: &Connections, kind: &TaskKind, checks: Vec<CheckResult>) -> Result<Outcome, Failure> {
+pub(crate) async fn run(
+    ctx: &StepContext,
+    connections: &Connections,
+    kind: &TaskKind,
+    checks: Vec<CheckResult>,
+) -> Result<Outcome, Failure> {
     match kind {
         TaskKind::Extract { source, stream } => cscopilot_extract::run(ctx, connections, source, stream).await.map_err(Failure::of),
         TaskKind::Transform(table) => cscopilot_transform::run(ctx, table).await.map_err(|error| {

@@ -95,9 +95,12 @@ impl Coded for Error {
 
     fn exit_class(&self) -> ExitClass {
         match self {
-            Self::Invalid(_) | Self::UnknownPipeline { .. } | Self::UnknownStream { .. } | Self::UnknownSelection { .. } | Self::Cycle(_) | Self::NothingToRetry => {
-                ExitClass::Invalid
-            }
+            Self::Invalid(_)
+            | Self::UnknownPipeline { .. }
+            | Self::UnknownStream { .. }
+            | Self::UnknownSelection { .. }
+            | Self::Cycle(_)
+            | Self::NothingToRetry => ExitClass::Invalid,
             _ => ExitClass::Failed,
         }
     }

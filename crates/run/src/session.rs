@@ -166,7 +166,8 @@ pub async fn extract(runner: &Runner, source: &str, streams: &[String], as_of: N
     for group in [parents, children] {
         let mut running = tokio::task::JoinSet::new();
         for (position, task) in group.into_iter().enumerate() {
-            let (step, connections, observer) = (lone_step(runner, &task.id, as_of), runner.connections.clone(), Arc::clone(&runner.observer));
+            let (step, connections, observer) =
+                (lone_step(runner, &task.id, as_of), runner.connections.clone(), Arc::clone(&runner.observer));
             running.spawn(async move {
                 observer.event(Event::TaskStarted { id: task.id.clone(), progress: step.progress.clone() });
                 let watch = Stopwatch::start();

@@ -1,6 +1,6 @@
 use crate::{
-    Alerts, Connector, Environment, FeatureDictionary, Loaded, Model, Opportunities, ParamValue, Pipeline, Plays, ProjectConfig, Scorecard, Site,
-    Source, SqlModel, SqlTests, Sync, load,
+    Alerts, Connector, Environment, FeatureDictionary, Loaded, Model, Opportunities, ParamValue, Pipeline, Plays, ProjectConfig, Scorecard,
+    Site, Source, SqlModel, SqlTests, Sync, load,
 };
 use cscopilot_diag::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};

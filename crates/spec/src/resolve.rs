@@ -1,7 +1,7 @@
 //! What `${…}` in a [`Text`] stands for.
 
-use crate::{At, Loaded, Piece, Project, Text};
 use crate::secrets::find_secret;
+use crate::{At, Loaded, Piece, Project, Text};
 use cscopilot_diag::{Diagnostic, Diagnostics, Secret, suggest};
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 
 use crate::sql::SqlHeader;
 use crate::{
-    Alerts, Component, Connector, Environment, FeatureDictionary, Model, Opportunities, Pipeline, Plays, ProjectConfig, Scorecard, Site, Source,
-    SqlTests, Sync,
+    Alerts, Component, Connector, Environment, FeatureDictionary, Model, Opportunities, Pipeline, Plays, ProjectConfig, Scorecard, Site,
+    Source, SqlTests, Sync,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 

@@ -40,11 +40,14 @@ pub(crate) fn find_secret(name: &str) -> Result<String, Diagnostic> {
 /// `SPC018` for a secret that doesn't stand in a file of the secrets' folder, or a file that can't be written.
 pub fn keep_secret(name: &str, value: &Secret) -> Result<(), Diagnostic> {
     let failed = |message: String| {
-        Diagnostic::error("SPC018", message)
-            .with_help(format!("secrets that the vendor replaces must be files in the folder that {SECRETS_DIR} names, which this user may write"))
+        Diagnostic::error("SPC018", message).with_help(format!(
+            "secrets that the vendor replaces must be files in the folder that {SECRETS_DIR} names, which this user may write"
+        ))
     };
     if let Some(variable) = variables(name).iter().find(|v| std::env::var_os(v).is_some()) {
-        return Err(failed(format!("the secret `{name}` was replaced by the vendor, but it comes from the environment variable {variable}")));
+        return Err(failed(format!(
+            "the secret `{name}` was replaced by the vendor, but it comes from the environment variable {variable}"
+        )));
     }
     let folder = std::env::var(SECRETS_DIR).map(PathBuf::from);
     let folder = folder.map_err(|_| failed(format!("the secret `{name}` was replaced by the vendor, but {SECRETS_DIR} is not set")))?;

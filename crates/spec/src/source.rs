@@ -203,7 +203,9 @@ impl Component for Source {
             None => out.push(
                 cscopilot_diag::Diagnostic::error("SRC020", "a source has exactly one of `connector`, `files` and `database`")
                     .at(cscopilot_diag::Place::file(loaded.path.clone()))
-                    .with_help("say where the records come from: `connector: stripe`, `files: {path: data}` or `database: {postgres: {…}}`"),
+                    .with_help(
+                        "say where the records come from: `connector: stripe`, `files: {path: data}` or `database: {postgres: {…}}`",
+                    ),
             ),
         }
     }

@@ -46,19 +46,22 @@ fn survives_faults(vendor: &str) {
             match code {
                 Some(0 | 3) => green += 1,
                 Some(1) => {
-                    assert!(told.contains("\"code\":\"EXT") || told.contains("\"code\":\"HTT"), "{vendor} {kind} at {position}: no named error: {told}");
+                    assert!(
+                        told.contains("\"code\":\"EXT") || told.contains("\"code\":\"HTT"),
+                        "{vendor} {kind} at {position}: no named error: {told}"
+                    );
                     named += 1;
                 }
                 other => panic!("{vendor} {kind} at {position}: ended with {other:?}: {told} {}", String::from_utf8_lossy(&output.stderr)),
             }
             if *kind != "mutate" && code != Some(1) {
-                exact(&project, &fakes, vendor);
+                exact(&project, &fakes, vendor, &format!("{kind} at {position}"));
             }
             fakes.control("DELETE", "faults", "");
             // What changed while it was read belongs to the next day, and so does what a failed run left.
             fakes.set_now("2026-07-01T00:00:00Z");
             expect(&mut project.command(&["extract", vendor, "--as-of", "2026-06-30", "--format", "json"]), &[0, 3]);
-            exact(&project, &fakes, vendor);
+            exact(&project, &fakes, vendor, &format!("the day after {kind} at {position}"));
         }
     }
     eprintln!("{vendor}: {green} runs went through, {named} ended with a named error; all were exact after the next");
@@ -91,7 +94,7 @@ fn survives_kills(vendor: &str) {
     }
     assert!(killed > 0, "no run was killed on its way");
     expect(&mut project.command(&arguments), &[0, 3]);
-    exact(&project, &fakes, vendor);
+    exact(&project, &fakes, vendor, "after all kills");
     for (stream, rows) in whole.rows(vendor) {
         assert_eq!(project.rows(vendor).get(&stream), Some(&rows), "{vendor}.{stream}: rows of the log after {killed} kills and without");
     }

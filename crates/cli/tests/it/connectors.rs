@@ -197,8 +197,16 @@ impl Project {
 }
 
 fn is_secret(name: &str) -> bool {
-    !["SALESFORCE_CLIENT_ID", "ZENDESK_SUBDOMAIN", "ZENDESK_EMAIL", "MIXPANEL_USERNAME", "MIXPANEL_PROJECT_ID", "CHARGEBEE_SITE", "AMPLITUDE_API_KEY"]
-        .contains(&name)
+    ![
+        "SALESFORCE_CLIENT_ID",
+        "ZENDESK_SUBDOMAIN",
+        "ZENDESK_EMAIL",
+        "MIXPANEL_USERNAME",
+        "MIXPANEL_PROJECT_ID",
+        "CHARGEBEE_SITE",
+        "AMPLITUDE_API_KEY",
+    ]
+    .contains(&name)
 }
 
 pub(crate) fn credentials() -> Vec<(String, String)> {
@@ -271,14 +279,18 @@ fn instant(value: &Value, format: Option<&str>) -> Option<i64> {
         Some("unix_millis") => text.parse().ok(),
         _ => {
             let iso = text.replace(' ', "T");
-            let zoned = chrono::DateTime::parse_from_rfc3339(&iso).or_else(|_| chrono::DateTime::parse_from_str(&iso, "%Y-%m-%dT%H:%M:%S%.f%z"));
-            zoned.map(|t| t.timestamp_millis()).or_else(|_| iso.parse::<chrono::NaiveDateTime>().map(|t| t.and_utc().timestamp_millis())).ok()
+            let zoned =
+                chrono::DateTime::parse_from_rfc3339(&iso).or_else(|_| chrono::DateTime::parse_from_str(&iso, "%Y-%m-%dT%H:%M:%S%.f%z"));
+            zoned
+                .map(|t| t.timestamp_millis())
+                .or_else(|_| iso.parse::<chrono::NaiveDateTime>().map(|t| t.and_utc().timestamp_millis()))
+                .ok()
         }
     }
 }
 
 /// Insists that every stream of a vendor is what the fakes hold.
-pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
+pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str, when: &str) -> usize {
     let mut records = 0;
     for (name, stream) in manifest(vendor).streams.iter() {
         if stream.opt_in {
@@ -297,7 +309,12 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
         let held_live: BTreeSet<&String> = held.iter().filter(|(_, row)| row["_op"] != "delete").map(|(id, _)| id).collect();
         let missing: Vec<_> = live.difference(&held_live).take(5).collect();
         let extra: Vec<_> = held_live.difference(&live).take(5).collect();
-        assert!(missing.is_empty() && extra.is_empty(), "{vendor}.{name}: {} live, held {}; missing {missing:?}, not live {extra:?}", live.len(), held_live.len());
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{when}: {vendor}.{name}: {} live, held {}; missing {missing:?}, not live {extra:?}",
+            live.len(),
+            held_live.len()
+        );
         for id in live {
             let (row, (_, body)) = (&held[id], &truth[id]);
             for (column_name, column) in stream.columns.iter() {
@@ -305,7 +322,11 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str) -> usize {
                     continue;
                 }
                 let want = at(body, column_name, column);
-                assert!(same(column, &row[&column_name.value], want), "{vendor}.{name} {id}: `{column_name}` is {} and should be {want:?}", row[&column_name.value]);
+                assert!(
+                    same(column, &row[&column_name.value], want),
+                    "{when}: {vendor}.{name} {id}: `{column_name}` is {} and should be {want:?}",
+                    row[&column_name.value]
+                );
             }
         }
     }
@@ -323,7 +344,7 @@ fn two_days(vendor: &str, accounts: &str) {
     let project = Project::new(&fakes);
     fakes.set_now("2026-06-30T00:00:00Z");
     let first = project.extract(vendor, DAY_ONE, &[0, 3]);
-    let records = exact(&project, &fakes, vendor);
+    let records = exact(&project, &fakes, vendor, "the first day");
     assert!(records > 0);
     // Nothing has changed: nothing is published.
     let again = project.extract(vendor, DAY_ONE, &[0, 3]);
@@ -331,7 +352,7 @@ fn two_days(vendor: &str, accounts: &str) {
     assert_eq!(published(&again), 0, "{again:#?}");
     fakes.set_now("2026-07-01T00:00:00Z");
     let second = project.extract(vendor, DAY_TWO, &[0, 3]);
-    exact(&project, &fakes, vendor);
+    exact(&project, &fakes, vendor, "the second day");
     let (all, new) = (published(&first), published(&second));
     assert!(new > 0 && new * 4 < all, "the second day published {new} rows, the first {all}");
     eprintln!("{vendor}: {records} records, {all} rows on the first day, {new} on the second");

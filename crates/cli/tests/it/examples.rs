@@ -52,7 +52,8 @@ fn nightly_crm5_promotes_a_churn_model_and_scores_every_active_account_with_reas
     assert!(first.tables.len() > 20 && first.files.len() > 20, "{} tables, {} files", first.tables.len(), first.files.len());
     let again = expect(command(&project, &data, &["run", "nightly", "--as-of", "2023-10-01"]).args(["--format", "json"]), &[0]);
     let summary: Value = serde_json::from_slice(&again.stdout).unwrap();
-    let worked: Vec<&Value> = summary["tasks"].as_array().unwrap().iter().filter(|t| t["status"] != "up_to_date").map(|t| &t["id"]).collect();
+    let worked: Vec<&Value> =
+        summary["tasks"].as_array().unwrap().iter().filter(|t| t["status"] != "up_to_date").map(|t| &t["id"]).collect();
     assert!(worked.is_empty(), "the second run did work: {worked:?}");
     assert_eq!(state(&project, &project), first);
     expect(&mut command(&project, &data, &["run", "nightly", "--as-of", "2023-10-01", "--full-refresh"]), &[0]);

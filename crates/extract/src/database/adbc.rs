@@ -6,6 +6,7 @@ use super::request::Request;
 use super::sql::{Dialect, bind};
 use super::state::Bound;
 use crate::error::{Error, Result};
+use adbc_core::error::{Error as AdbcError, Status};
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection, Database, Driver, LOAD_FLAG_DEFAULT, Statement};
 use adbc_driver_manager::{ManagedConnection, ManagedDriver, ManagedStatement};
@@ -68,10 +69,10 @@ impl Adbc {
     }
 
     fn connect(&self, scrubber: &Scrubber) -> Result<ManagedConnection> {
-        let no_driver = |e: adbc_core::error::Error| Error::NoDriver { driver: self.driver.clone(), reason: scrubber.scrub(&e.message) };
+        let no_driver = |e: AdbcError| Error::NoDriver { driver: self.driver.clone(), reason: scrubber.scrub(&e.message) };
         let mut driver = self.load().map_err(no_driver)?;
         let options = self.options.iter().map(|(key, value)| (OptionDatabase::from(key.as_str()), OptionValue::from(value.expose())));
-        let refused = |e: adbc_core::error::Error| Error::DatabaseConnect { reason: scrubber.scrub(&e.message) };
+        let refused = |e: AdbcError| Error::DatabaseConnect { reason: scrubber.scrub(&e.message) };
         let database = driver.new_database_with_opts(options).map_err(refused)?;
         database.new_connection().map_err(refused)
     }
@@ -86,23 +87,14 @@ struct Running {
 /// Reads what is asked for. May block.
 pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Scrubber) -> Result<()> {
     let mut connection = adbc.connect(scrubber)?;
-    let mut run = |sql: &str, bound: Option<RecordBatch>| -> Result<Running> {
-        let failed = |e: adbc_core::error::Error| refused(request, scrubber, &e);
-        let mut statement = connection.new_statement().map_err(failed)?;
-        statement.set_sql_query(sql).map_err(failed)?;
-        if let Some(bound) = bound {
-            statement.prepare().map_err(failed)?;
-            statement.bind(bound).map_err(failed)?;
-        }
-        let reader = statement.execute().map_err(failed)?;
-        Ok(Running { reader, _statement: statement })
-    };
-    let found: Vec<String> = run(&adbc.sql.describe(request), None)?.reader.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let failed = |e: AdbcError| refused(request, scrubber, &e);
+    let describe = run(&mut connection, &adbc.sql.describe(request), None).map_err(failed)?;
+    let found: Vec<String> = describe.reader.schema().fields().iter().map(|f| f.name().clone()).collect();
     let places = bind(request, &found)?;
     // Of an optional column that isn't there nothing is selected: drivers don't agree on the type of NULL.
     let select: Vec<String> = places.iter().flatten().map(|place| adbc.sql.column(&found[*place])).collect();
     if let Some(strays) = adbc.sql.strays(request, &select) {
-        let mut running = run(&strays, None)?;
+        let mut running = run(&mut connection, &strays, None).map_err(failed)?;
         for batch in &mut running.reader {
             let batch = aligned(request, &places, &batch.map_err(|e| lost(request, scrubber, &e))?)?;
             if batch.num_rows() > 0 && !sink.stray_blocking(Rows::Batch(batch)) {
@@ -110,11 +102,20 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
             }
         }
     }
-    let (bound, value) = match &request.after {
-        Some(after) => (Some(if adbc.placeholder == Placeholder::Dollar { "$1" } else { "?" }), Some(parameter(request, after)?)),
-        None => (None, None),
+    let mut running = match &request.after {
+        Some(after) => {
+            let sql = adbc.sql.rows(request, &select, Some(if adbc.placeholder == Placeholder::Dollar { "$1" } else { "?" }));
+            let value = parameter(request, after)?;
+            match run(&mut connection, &sql, Some(value.clone())) {
+                // Snowflake's driver binds no instants and no decimals; the database makes them of text.
+                Err(error) if error.status == Status::NotImplemented => {
+                    run(&mut connection, &sql, Some(written(&value)?)).map_err(|_| failed(error))?
+                }
+                other => other.map_err(failed)?,
+            }
+        }
+        None => run(&mut connection, &adbc.sql.rows(request, &select, None), None).map_err(failed)?,
     };
-    let mut running = run(&adbc.sql.rows(request, &select, bound), value)?;
     for batch in &mut running.reader {
         let batch = aligned(request, &places, &batch.map_err(|e| lost(request, scrubber, &e))?)?;
         let mut from = 0;
@@ -134,8 +135,25 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
     Ok(())
 }
 
-fn refused(request: &Request, scrubber: &Scrubber, error: &adbc_core::error::Error) -> Error {
-    use adbc_core::error::Status;
+/// Runs one query.
+fn run(connection: &mut ManagedConnection, sql: &str, bound: Option<RecordBatch>) -> adbc_core::error::Result<Running> {
+    let mut statement = connection.new_statement()?;
+    statement.set_sql_query(sql)?;
+    if let Some(bound) = bound {
+        statement.prepare()?;
+        statement.bind(bound)?;
+    }
+    let reader = statement.execute()?;
+    Ok(Running { reader, _statement: statement })
+}
+
+/// The parameter as text.
+fn written(value: &RecordBatch) -> Result<RecordBatch> {
+    let text = cast(value.column(0), &DataType::Utf8)?;
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(vec![Field::new("after", DataType::Utf8, true)])), vec![text])?)
+}
+
+fn refused(request: &Request, scrubber: &Scrubber, error: &AdbcError) -> Error {
     let (what, reason) = (request.shown.clone(), scrubber.scrub(&error.message));
     match error.status {
         Status::IO | Status::Timeout | Status::Cancelled => Error::DatabaseLost { what, reason },

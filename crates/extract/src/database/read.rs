@@ -93,18 +93,23 @@ impl<'a> Reading<'a> {
         while let Some(piece) = pieces.try_next().await? {
             let closes = piece.closes;
             self.take(piece).await?;
-            if closes {
+            // A window that brought nothing new has nothing to commit: it lies where the last read ended.
+            if closes && self.has_news() {
                 self.close_window(false).await?;
             }
         }
         if self.request.is_full() {
             self.deletions().await?;
         }
-        let moved = self.state.after != self.committed;
-        if self.open_rows > 0 || !self.exists || moved || !self.rejected.is_empty() {
+        if self.has_news() || self.state.after != self.committed {
             self.close_window(true).await?;
         }
         Ok(())
+    }
+
+    /// Whether the open window has anything to publish.
+    fn has_news(&self) -> bool {
+        self.open_rows > 0 || !self.exists || !self.rejected.is_empty()
     }
 
     /// Adds the rows of a piece to the open window.

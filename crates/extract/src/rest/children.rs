@@ -162,4 +162,3 @@ pub(crate) fn settled(ended: &Ended) -> std::result::Result<Option<String>, Rest
         Some(Signal::SplitWindow(reason) | Signal::Restart(reason) | Signal::WithoutJob(reason)) => Err(RestError::Unsound(reason.clone())),
     }
 }
-

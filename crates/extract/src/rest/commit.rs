@@ -80,7 +80,13 @@ pub(crate) fn fit(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch>
 }
 
 /// Publishes rejected rows, before the rows that they stood among; a repetition after a crash is recognised.
-pub(crate) async fn publish_rejected(ctx: &StepContext, tables: &Tables, batch: &str, at_micros: i64, rejected: &[RejectedRows]) -> Result<()> {
+pub(crate) async fn publish_rejected(
+    ctx: &StepContext,
+    tables: &Tables,
+    batch: &str,
+    at_micros: i64,
+    rejected: &[RejectedRows],
+) -> Result<()> {
     let info = ctx.lake.table(&tables.rejected).await?;
     if rejected.is_empty() && info.is_some() {
         return Ok(());

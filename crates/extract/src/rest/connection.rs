@@ -4,7 +4,8 @@ use super::error::RestError;
 use crate::error::{Error, Result};
 use cscopilot_diag::{Secret, clock};
 use cscopilot_http::{
-    Authenticator, Backoff, BudgetRule, Client, ClientOptions, Credentials, Grant, KeepToken, LimitRule, Limits, QuotaRule, Spent, TokenRequest, Url,
+    Authenticator, Backoff, BudgetRule, Client, ClientOptions, Credentials, Grant, KeepToken, LimitRule, Limits, QuotaRule, Spent,
+    TokenRequest, Url,
 };
 use cscopilot_lake::Lake;
 use cscopilot_spec::connector::{Auth, Budget, Connector, CredentialsIn, QuotaHeader, Rate, Template};
@@ -53,7 +54,14 @@ impl Connections {
     }
 
     /// The connection of a source, opened the first time.
-    pub(crate) async fn get(&self, project: &Project, lake: &Lake, name: &str, source: &Source, connector: &Connector) -> Result<Arc<Connection>> {
+    pub(crate) async fn get(
+        &self,
+        project: &Project,
+        lake: &Lake,
+        name: &str,
+        source: &Source,
+        connector: &Connector,
+    ) -> Result<Arc<Connection>> {
         let mut open = self.0.open.lock().await;
         if let Some(connection) = open.get(name) {
             return Ok(Arc::clone(connection));
@@ -144,7 +152,8 @@ impl Connection {
 }
 
 fn budget_rule(budget: &Budget) -> BudgetRule {
-    let quota = |q: &QuotaHeader| QuotaRule { header: q.header.clone(), pattern: q.pattern.value.clone(), stop_at_pct: q.stop_at_pct.value };
+    let quota =
+        |q: &QuotaHeader| QuotaRule { header: q.header.clone(), pattern: q.pattern.value.clone(), stop_at_pct: q.stop_at_pct.value };
     BudgetRule {
         remaining: budget.remaining.clone(),
         reset: budget.reset.clone(),
@@ -200,10 +209,11 @@ impl Settings {
         let own = rate.setting.as_ref().and_then(|name| Some((name, self.open.get(&name.value)?.as_str()?)));
         let requests = match own {
             None => rate.requests.value,
-            Some((name, text)) => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| RestError::Setting {
-                setting: name.value.clone(),
-                reason: format!("`{text}` is no number of requests"),
-            })?,
+            Some((name, text)) => text
+                .parse()
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or_else(|| RestError::Setting { setting: name.value.clone(), reason: format!("`{text}` is no number of requests") })?,
         };
         Ok(LimitRule { requests, per: Duration::from_secs(rate.per_secs.value.into()), path: rate.path.clone() })
     }
@@ -286,7 +296,10 @@ impl KeepToken for Keeper {
     fn keep(&self, rotated: &Secret) -> std::result::Result<(), String> {
         match self.text.pieces() {
             [Piece::Secret(name)] => cscopilot_spec::keep_secret(name, rotated).map_err(|d| d.to_string()),
-            _ => Err("the refresh token stands in the source's file; write it as `${secret:NAME}`, so that the new one can be kept".to_owned()),
+            _ => {
+                Err("the refresh token stands in the source's file; write it as `${secret:NAME}`, so that the new one can be kept"
+                    .to_owned())
+            }
         }
     }
 }

@@ -174,7 +174,9 @@ impl Fetcher<'_> {
                     *refreshed = true;
                     Ok(Judged::Refreshed)
                 }
-                408 | 425 | 429 | 500 | 502 | 503 | 504 => Ok(Judged::Again(refused(None), headers.get("retry-after").and_then(|v| retry_after(v)))),
+                408 | 425 | 429 | 500 | 502 | 503 | 504 => {
+                    Ok(Judged::Again(refused(None), headers.get("retry-after").and_then(|v| retry_after(v))))
+                }
                 _ => Err(refused(None)),
             };
         };
@@ -194,7 +196,8 @@ impl Fetcher<'_> {
     /// Rules that hold for answers with a status of success, whose body says otherwise.
     fn good(&self, request: &Request, status: u16, mut body: Body) -> Result<Judged, RestError> {
         // Rules without a condition are for errors.
-        let meant = |r: &&&ErrorRule| (r.status.is_empty() || r.status.contains(&status)) && (r.when.is_some() || r.body_contains.is_some());
+        let meant =
+            |r: &&&ErrorRule| (r.status.is_empty() || r.status.contains(&status)) && (r.when.is_some() || r.body_contains.is_some());
         let rules: Vec<&ErrorRule> = self.rules.iter().filter(meant).copied().collect();
         if rules.is_empty() {
             return Ok(Judged::Body(body));
@@ -332,7 +335,11 @@ struct Facts<'a> {
 impl Facts<'_> {
     fn meets(&self, rule: &ErrorRule) -> bool {
         let good = (200..300).contains(&self.status);
-        let status = if rule.status.is_empty() { !good || rule.when.is_some() || rule.body_contains.is_some() } else { rule.status.contains(&self.status) };
+        let status = if rule.status.is_empty() {
+            !good || rule.when.is_some() || rule.body_contains.is_some()
+        } else {
+            rule.status.contains(&self.status)
+        };
         status
             && rule.when.as_ref().is_none_or(|when| self.holds(when))
             && rule.body_contains.as_ref().is_none_or(|part| self.text.contains(part.as_str()))

@@ -32,7 +32,9 @@ pub(crate) async fn window(
             Reply::Good(answer) => answer,
             Reply::Signal(signal) => return ended_by(signal),
         };
-        let records = at_path(&answer, &count.path).and_then(Value::as_u64).ok_or_else(|| RestError::NoNextPage { place: count.path.value.clone() })?;
+        let records = at_path(&answer, &count.path)
+            .and_then(Value::as_u64)
+            .ok_or_else(|| RestError::NoNextPage { place: count.path.value.clone() })?;
         if records < count.records {
             return reader.window(query, &context, window, None, known, None).await;
         }
@@ -114,11 +116,15 @@ async fn done(query: &Query<'_>, poll: &Poll, context: &Context, id: &str) -> Re
         };
         let at = |path: Option<&str>| path.and_then(|path| at_path(&answer, path));
         let holds = |p: &cscopilot_spec::connector::Predicate| p.holds(at(p.path.as_ref().map(|p| p.value.as_str())));
-        let state = || at(poll.done.path.as_ref().map(|p| p.value.as_str())).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+        let state = || {
+            at(poll.done.path.as_ref().map(|p| p.value.as_str()))
+                .map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+        };
         if holds(&poll.done) {
             return Ok(Reply::Good(at(poll.total.as_ref().map(|p| p.value.as_str())).and_then(Value::as_u64)));
         }
-        let reason = at(poll.message.as_ref().map(|p| p.value.as_str())).and_then(Value::as_str).unwrap_or("the API says no reason").to_owned();
+        let reason =
+            at(poll.message.as_ref().map(|p| p.value.as_str())).and_then(Value::as_str).unwrap_or("the API says no reason").to_owned();
         if holds(&poll.failed) {
             return Err(RestError::Job { id: id.to_owned(), state: state(), reason }.into());
         }

@@ -204,7 +204,8 @@ impl<'a> Pager<'a> {
                 self.go_on(token, p.constant)
             }
             Paginator::Offset(p) => {
-                let total = p.total.as_ref().map(|path| number_at(page, path).ok_or_else(|| RestError::NoNextPage { place: path.value.clone() }));
+                let total =
+                    p.total.as_ref().map(|path| number_at(page, path).ok_or_else(|| RestError::NoNextPage { place: path.value.clone() }));
                 let end = match total.transpose()? {
                     Some(total) => self.records >= total || page.records == 0 && total == 0,
                     None => page.records < u64::from(p.size.value),
@@ -215,7 +216,8 @@ impl<'a> Pager<'a> {
                 Ok(if end { Next::End } else { Next::Page })
             }
             Paginator::PageNumber(p) => {
-                let pages = p.pages.as_ref().map(|path| number_at(page, path).ok_or_else(|| RestError::NoNextPage { place: path.value.clone() }));
+                let pages =
+                    p.pages.as_ref().map(|path| number_at(page, path).ok_or_else(|| RestError::NoNextPage { place: path.value.clone() }));
                 let end = match (pages.transpose()?, &p.stop_when, &p.size) {
                     (Some(pages), _, _) => self.number >= p.first + pages,
                     (None, Some(stop), _) => holds(stop, page),

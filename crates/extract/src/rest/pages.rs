@@ -80,7 +80,9 @@ impl Query<'_> {
         let mut announced: Option<(u64, u64)> = None;
         loop {
             let page = match self.page(&fetcher, context, &mut pager, &mut sink).await? {
-                Reply::Signal(Signal::Empty) => return Ok(Ended { signal: None, token: pager.newest().map(str::to_owned), announced, more: false }),
+                Reply::Signal(Signal::Empty) => {
+                    return Ok(Ended { signal: None, token: pager.newest().map(str::to_owned), announced, more: false });
+                }
                 Reply::Signal(signal) => return Ok(Ended { signal: Some(signal), token: None, announced, more: false }),
                 Reply::Good(page) => page,
             };
@@ -124,7 +126,9 @@ impl Query<'_> {
         let page_context = self.page_context(context, shown(&request))?;
         let reply = fetcher
             .fetch(&request, false, async |body: Body| {
-                let Content::Memory(bytes) = body.content else { return Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned())))) };
+                let Content::Memory(bytes) = body.content else {
+                    return Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned()))));
+                };
                 let (plan, parts, ctx) = (Arc::clone(&self.plan), parts.clone(), Arc::clone(&page_context));
                 let rows = tokio::task::spawn_blocking(move || {
                     if parts.is_empty() {
@@ -192,7 +196,14 @@ impl Query<'_> {
                 Trouble::Fatal(error) => Err(*error),
             };
         }
-        let facts = PageFacts { records, values: &BTreeMap::new(), headers: &body.headers, last_id: last_id.as_deref(), body: body.hash, url: &body.url };
+        let facts = PageFacts {
+            records,
+            values: &BTreeMap::new(),
+            headers: &body.headers,
+            last_id: last_id.as_deref(),
+            body: body.hash,
+            url: &body.url,
+        };
         match pager.advance(&facts) {
             Ok(next) => Ok(Reply::Good(Page { go, next, announced: None })),
             Err(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
@@ -209,7 +220,11 @@ impl Query<'_> {
     }
 
     fn values(&self, rows: &PageRows) -> BTreeMap<String, Value> {
-        Self::envelope(self.paginator, self.read).into_iter().zip(&rows.envelope).filter_map(|(path, value)| Some((path, value.clone()?))).collect()
+        Self::envelope(self.paginator, self.read)
+            .into_iter()
+            .zip(&rows.envelope)
+            .filter_map(|(path, value)| Some((path, value.clone()?)))
+            .collect()
     }
 
     fn page_context(&self, context: &Context, file: String) -> Result<Arc<PageContext>> {

@@ -19,7 +19,13 @@ use cscopilot_spec::connector::{Checkpoint, When};
 ///
 /// # Errors
 /// As for [`crate::run`].
-pub async fn preview(ctx: &StepContext, connections: &Connections, source_name: &str, stream_name: &str, limit: usize) -> Result<Vec<RecordBatch>> {
+pub async fn preview(
+    ctx: &StepContext,
+    connections: &Connections,
+    source_name: &str,
+    stream_name: &str,
+    limit: usize,
+) -> Result<Vec<RecordBatch>> {
     let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
     let (source, connector) = connector_of(&ctx.project, source_name).ok_or_else(no_stream)?;
     let plan = ConnectorPlan::new(source, connector, stream_name).ok_or_else(no_stream)?;
@@ -38,7 +44,8 @@ pub async fn preview(ctx: &StepContext, connections: &Connections, source_name: 
         totals: Totals::default(),
         published: false,
     };
-    let Some(read) = plan.stream.reads.iter().find(|r| r.when != When::Later && r.partitions.is_none()).or(plan.stream.reads.first()) else {
+    let Some(read) = plan.stream.reads.iter().find(|r| r.when != When::Later && r.partitions.is_none()).or(plan.stream.reads.first())
+    else {
         return Ok(Vec::new());
     };
     let mut context = context(&connection).await?;

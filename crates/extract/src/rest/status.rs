@@ -49,7 +49,9 @@ pub async fn status(project: &Project, lake: &Lake) -> Result<Vec<StreamStatus>>
                 let upto = marks().filter_map(|mark| mark.upto).max();
                 let at = upto.and_then(DateTime::<Utc>::from_timestamp_micros);
                 lag_secs = at.map(|at| (clock::now() - at).num_seconds());
-                cursor = at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)).or_else(|| marks().find_map(|mark| mark.token.clone()));
+                cursor = at
+                    .map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+                    .or_else(|| marks().find_map(|mark| mark.token.clone()));
             }
             all.push(StreamStatus {
                 source: name.clone(),

@@ -130,9 +130,8 @@ impl<'a> StreamRun<'a> {
             };
             let collected = match end {
                 WindowEnd::Split(reason) => {
-                    let (one, other) = window
-                        .halves(resolution(incremental))
-                        .ok_or_else(|| RestError::TooLarge { window: window.shown(), reason })?;
+                    let (one, other) =
+                        window.halves(resolution(incremental)).ok_or_else(|| RestError::TooLarge { window: window.shown(), reason })?;
                     todo.push(other);
                     todo.push(one);
                     continue;
@@ -161,7 +160,9 @@ impl<'a> StreamRun<'a> {
         let (mut collected, complete) = match end {
             WindowEnd::Read { collected, .. } => (*collected, true),
             WindowEnd::Ignored(collected) => (*collected, false),
-            WindowEnd::Split(reason) | WindowEnd::WithoutJob(reason) => return Err(RestError::TooLarge { window: "of all records".to_owned(), reason }.into()),
+            WindowEnd::Split(reason) | WindowEnd::WithoutJob(reason) => {
+                return Err(RestError::TooLarge { window: "of all records".to_owned(), reason }.into());
+            }
         };
         if complete {
             self.vanished(&mut known, &reader, &mut collected).await?;
@@ -210,7 +211,12 @@ impl<'a> StreamRun<'a> {
     }
 
     /// Keys that a complete list no longer has become deletions.
-    pub(crate) async fn vanished(&self, known: &mut Known, reader: &Reader<'_>, collected: &mut super::window_run::Collecting) -> Result<()> {
+    pub(crate) async fn vanished(
+        &self,
+        known: &mut Known,
+        reader: &Reader<'_>,
+        collected: &mut super::window_run::Collecting,
+    ) -> Result<()> {
         let Some(info) = self.ctx.lake.table(&self.tables.rows).await? else { return Ok(()) };
         for gone in known.vanished(&self.ctx.lake, &reader.shape, &info.schema).await? {
             let batch = self.plan.deletions(&gone, &self.state.next_batch(), self.extracted_at())?;
@@ -243,7 +249,10 @@ impl<'a> StreamRun<'a> {
             None => {
                 let context = json!({"setting": self.connection.settings});
                 let text = incremental.start.render(&context).map_err(RestError::Template)?;
-                text.parse().map_err(|_| RestError::Setting { setting: "start".to_owned(), reason: format!("`{text}` is no date like 2024-01-31") })?
+                text.parse().map_err(|_| RestError::Setting {
+                    setting: "start".to_owned(),
+                    reason: format!("`{text}` is no date like 2024-01-31"),
+                })?
             }
         };
         Ok(Window { start: midnight(start), end })

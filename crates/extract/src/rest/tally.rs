@@ -90,7 +90,13 @@ impl Totals {
         }
         if let Some(announced) = self.announced {
             let gap = announced.abs_diff(self.announced_read);
-            all.push(check("announced_rows".to_owned(), gap, announced, (gap > 0).then(|| "rows announced by the API and not read".to_owned()), None));
+            all.push(check(
+                "announced_rows".to_owned(),
+                gap,
+                announced,
+                (gap > 0).then(|| "rows announced by the API and not read".to_owned()),
+                None,
+            ));
         }
         if let Some(reason) = &self.stopped {
             all.push(check("complete".to_owned(), 1, 1, Some(reason.clone()), None));

@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn the_smallest_window_has_no_halves() {
         assert_eq!(Window { start: 0, end: DAY }.halves(DAY), None);
-        assert_eq!(Window { start: 0, end: 3 * DAY }.halves(DAY), Some((Window { start: 0, end: DAY }, Window { start: DAY, end: 3 * DAY })));
+        assert_eq!(
+            Window { start: 0, end: 3 * DAY }.halves(DAY),
+            Some((Window { start: 0, end: DAY }, Window { start: DAY, end: 3 * DAY }))
+        );
     }
 
     proptest! {

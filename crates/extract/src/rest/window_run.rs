@@ -54,6 +54,8 @@ pub(crate) struct Collecting {
 enum Halt {
     /// New fields came: the table needs more columns, so the window begins again with them.
     Grown(BTreeSet<String>),
+    /// So many rows of an API that keeps to its windows are outside of this one: it answered another request.
+    Astray(u64),
     Failed(Error),
 }
 
@@ -73,7 +75,15 @@ pub(crate) enum WindowEnd {
 
 impl Reader<'_> {
     pub(crate) fn collecting(&self, batch: &str) -> Collecting {
-        Collecting { batch: batch.to_owned(), open: None, recent: Recent::default(), rejected: Vec::new(), rejected_bytes: 0, position: 1, totals: Totals::default() }
+        Collecting {
+            batch: batch.to_owned(),
+            open: None,
+            recent: Recent::default(),
+            rejected: Vec::new(),
+            rejected_bytes: 0,
+            position: 1,
+            totals: Totals::default(),
+        }
     }
 
     /// Reads a window. Where the API repeats itself, is short of what it announced or wants a fresh start, the window begins again; nothing of
@@ -91,6 +101,7 @@ impl Reader<'_> {
         loop {
             let mut collected = self.collecting(&query.batch);
             let mut grown: Option<BTreeSet<String>> = None;
+            let mut astray: Option<RestError> = None;
             let mut read = 0;
             let result = query
                 .run(context, token.map(str::to_owned), async |rows| {
@@ -101,6 +112,10 @@ impl Reader<'_> {
                         Err(Halt::Grown(fields)) => {
                             grown = Some(fields);
                             Err(Error::Task("the stream has new fields".to_owned()))
+                        }
+                        Err(Halt::Astray(rows)) => {
+                            astray = Some(RestError::Unsound(format!("the answer has {rows} rows outside the window that was asked for")));
+                            Ok(Go::Enough)
                         }
                         Err(Halt::Failed(error)) => Err(error),
                     }
@@ -120,6 +135,7 @@ impl Reader<'_> {
                 }
             };
             let again = match &ended.signal {
+                _ if astray.is_some() => astray,
                 Some(Signal::Restart(reason)) => Some(RestError::Unsound(reason.clone())),
                 Some(Signal::SplitWindow(reason)) => {
                     collected.abandon().await;
@@ -139,7 +155,8 @@ impl Reader<'_> {
                 None => {
                     if let Some((_, most)) = ended.announced.filter(|_| !ended.more) {
                         let read = collected.totals.records;
-                        collected.totals.announced = Some(if ended.announced.is_some_and(|(least, _)| least <= read && read <= most) { read } else { most });
+                        collected.totals.announced =
+                            Some(if ended.announced.is_some_and(|(least, _)| least <= read && read <= most) { read } else { most });
                         collected.totals.announced_read = read;
                     }
                     return Ok(WindowEnd::Read { ended, collected: Box::new(collected) });
@@ -157,7 +174,13 @@ impl Reader<'_> {
     }
 
     /// Takes all answers of one parent's query.
-    pub(crate) async fn take_all(&mut self, collected: &mut Collecting, pages: Vec<PageRows>, ended: &Ended, known: &mut Known) -> Result<()> {
+    pub(crate) async fn take_all(
+        &mut self,
+        collected: &mut Collecting,
+        pages: Vec<PageRows>,
+        ended: &Ended,
+        known: &mut Known,
+    ) -> Result<()> {
         if let Some(reason) = super::children::settled(ended)? {
             collected.totals.ignored.push(reason);
         }
@@ -169,6 +192,7 @@ impl Reader<'_> {
                     let names: Vec<String> = fields.into_iter().collect();
                     return Err(RestError::Grown { fields: names.join(", ") }.into());
                 }
+                Err(Halt::Astray(_)) => {}
                 Err(Halt::Failed(error)) => return Err(error),
             }
         }
@@ -182,7 +206,13 @@ impl Reader<'_> {
     }
 
     /// Takes one answer's rows: leaves out those that are known or belong to another window, and hands on the rest.
-    async fn take(&self, collected: &mut Collecting, rows: PageRows, window: Option<Window>, known: &mut Known) -> std::result::Result<(), Halt> {
+    async fn take(
+        &self,
+        collected: &mut Collecting,
+        rows: PageRows,
+        window: Option<Window>,
+        known: &mut Known,
+    ) -> std::result::Result<(), Halt> {
         let full = self.full_schema();
         let new: BTreeSet<String> =
             rows.batch.schema().fields().iter().map(|f| f.name().clone()).filter(|name| full.field_with_name(name).is_err()).collect();
@@ -214,8 +244,12 @@ impl Reader<'_> {
         let keys = key_hashes(&batch, &self.shape.key);
         let totals = &mut collected.totals;
         let mut keep = vec![true; batch.num_rows()];
-        if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end)) {
-            totals.outside += outside(&batch, incremental, window, &mut keep);
+        if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end || i.exact)) {
+            let left = outside(&batch, incremental, window, &mut keep);
+            if incremental.exact && left > 0 {
+                return Err(Halt::Astray(left));
+            }
+            totals.outside += left;
         }
         for (row, new) in known.new_rows(&hashes, &keys).into_iter().enumerate() {
             if keep[row] && !(new && collected.recent.is_new(hashes[row])) {
@@ -228,7 +262,8 @@ impl Reader<'_> {
         let first = collected.position;
         collected.position += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
         let batch = self.numbered(batch, first)?;
-        let batch = if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
+        let batch =
+            if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
         collected.totals.rows += batch.num_rows() as u64;
         self.send(collected, batch).await.map_err(Halt::Failed)
     }
@@ -327,7 +362,7 @@ fn outside(batch: &RecordBatch, incremental: &Incremental, window: Window, keep:
     for (row, keep) in keep.iter_mut().enumerate() {
         let Some(CursorValue::Number(value)) = value_at(array, row) else { continue };
         let at = value * unit;
-        let before = incremental.filter && at < i128::from(window.start);
+        let before = (incremental.filter || incremental.exact) && at < i128::from(window.start);
         if *keep && (before || at >= i128::from(window.end)) {
             *keep = false;
             left += 1;

@@ -1,6 +1,8 @@
 //! The rules of manifests: names that must be there, and settings that must agree.
 
-use super::{Auth, Body, Connector, ConnectorStream, Endpoint, JsonTemplate, Paginator, Partitions, Predicate, Read, ResponseFormat, Template};
+use super::{
+    Auth, Body, Connector, ConnectorStream, Endpoint, JsonTemplate, Paginator, Partitions, Predicate, Read, ResponseFormat, Template,
+};
 use crate::{At, Loaded};
 use cscopilot_diag::{Diagnostics, suggest};
 
@@ -36,7 +38,8 @@ pub(super) fn connector(loaded: &Manifest, out: &mut Diagnostics) {
         out.push(loaded.error("CON002", &client.concurrency, "no request could be under way").with_help("write `concurrency: 1` or more"));
     }
     if let Some(quota) = client.budget.as_ref().and_then(|b| b.quota.as_ref()) {
-        let groups = regex::Regex::new(&quota.pattern).map(|r| ["used", "limit"].iter().all(|g| r.capture_names().flatten().any(|n| n == *g)));
+        let groups =
+            regex::Regex::new(&quota.pattern).map(|r| ["used", "limit"].iter().all(|g| r.capture_names().flatten().any(|n| n == *g)));
         if groups != Ok(true) {
             out.push(
                 loaded
@@ -59,7 +62,9 @@ fn auth_rules(loaded: &Manifest, name: &At<String>, auth: &Auth, out: &mut Diagn
     }
     match auth {
         Auth::ApiKey(key) if key.header.is_some() == key.query.is_some() => out.push(
-            loaded.error("CON004", name, "an API key stands in a header or in the query").with_help("write either `header: X-Api-Key` or `query: api_key`"),
+            loaded
+                .error("CON004", name, "an API key stands in a header or in the query")
+                .with_help("write either `header: X-Api-Key` or `query: api_key`"),
         ),
         Auth::OauthRefresh(refresh) if !loaded.value.settings.get(&refresh.refresh_token).is_some_and(|s| s.secret) => out.push(
             loaded
@@ -114,7 +119,11 @@ fn endpoint(loaded: &Manifest, endpoint: &Endpoint, out: &mut Diagnostics) {
 fn stream_rules(loaded: &Manifest, name: &At<String>, stream: &ConnectorStream, out: &mut Diagnostics) {
     let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.chars().all(snake) || name.ends_with("__rejected") {
-        out.push(loaded.error("CON008", name, format!("`{name}` can't be the name of a stream")).with_help("use lower-case letters, digits and `_`"));
+        out.push(
+            loaded
+                .error("CON008", name, format!("`{name}` can't be the name of a stream"))
+                .with_help("use lower-case letters, digits and `_`"),
+        );
     }
     for (column, _) in stream.columns.iter() {
         if !column.chars().all(snake) || column.starts_with('_') {

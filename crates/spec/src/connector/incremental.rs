@@ -46,6 +46,9 @@ pub struct Incremental {
     /// Rows outside the window are left out here, since the API is not exact.
     #[serde(default)]
     pub filter: bool,
+    /// The API keeps to the window: an answer with rows outside it is not the one that was asked for, and is asked for again.
+    #[serde(default)]
+    pub exact: bool,
     /// What is kept for the next run.
     #[serde(default)]
     pub checkpoint: Checkpoint,

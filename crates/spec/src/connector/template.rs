@@ -59,8 +59,11 @@ impl Template {
     #[must_use]
     pub fn used(&self, root: &str) -> Vec<String> {
         let Ok(template) = engine().template_from_str(&self.0) else { return Vec::new() };
-        let mut names: Vec<String> =
-            template.undeclared_variables(true).into_iter().filter_map(|n| n.strip_prefix(root)?.strip_prefix('.').map(str::to_owned)).collect();
+        let mut names: Vec<String> = template
+            .undeclared_variables(true)
+            .into_iter()
+            .filter_map(|n| n.strip_prefix(root)?.strip_prefix('.').map(str::to_owned))
+            .collect();
         names.sort();
         names
     }
@@ -236,8 +239,10 @@ mod tests {
 
     #[test]
     fn keeps_the_type_of_single_expressions_and_drops_what_gives_nothing() {
-        let template: JsonTemplate =
-            serde_json::from_value(json!({"limit": 200, "after": "{{ page.token }}", "since": "{{ window.start }}", "name": "x-{{ window.start }}"})).unwrap();
+        let template: JsonTemplate = serde_json::from_value(
+            json!({"limit": 200, "after": "{{ page.token }}", "since": "{{ window.start }}", "name": "x-{{ window.start }}"}),
+        )
+        .unwrap();
         let context = json!({"page": {}, "window": {"start": 5}});
         assert_eq!(template.value(&context).unwrap(), Some(json!({"limit": 200, "since": 5, "name": "x-5"})));
     }

@@ -135,7 +135,8 @@ async fn many_rows_of_a_query_come_whole_and_repeated_keys_are_counted() {
     assert_eq!(f.number("SELECT count(DISTINCT id) FROM raw.s__x").await, 150_000);
     assert_eq!(f.number("SELECT count(DISTINCT _line) FROM raw.s__x").await, 300_000);
     assert_eq!(f.number("SELECT count(DISTINCT _batch) FROM raw.s__x").await, 5);
-    assert!(f.night().await.unwrap().up_to_date);
+    let quiet = f.night().await.unwrap();
+    assert!(quiet.up_to_date, "{quiet:?}");
 }
 
 #[tokio::test]

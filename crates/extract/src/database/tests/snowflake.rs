@@ -57,5 +57,14 @@ async fn snowflake_changes_come_once_and_exactly() {
     execute("INSERT INTO accounts VALUES (3, 'c', 3.00, '2024-01-01 10:00:01')");
     execute("UPDATE accounts SET name = 'b', changed_at = '2024-01-02 00:00:00' WHERE id = 2");
     assert_eq!(f.night().await.unwrap().rows_out, 2);
-    insta::assert_snapshot!(f.rows("SELECT id, name, arr, changed_at, _op FROM raw.s__x ORDER BY _line").await, @"");
+    insta::assert_snapshot!(f.rows("SELECT id, name, arr, changed_at, _op FROM raw.s__x ORDER BY _line").await, @r"
+    +----+--------+------+-----------------------------+--------+
+    | id | name   | arr  | changed_at                  | _op    |
+    +----+--------+------+-----------------------------+--------+
+    | 1  | Müller | 1.25 | 2024-01-01T10:00:00.123456Z | upsert |
+    | 2  |        |      | 2024-01-01T10:00:01Z        | upsert |
+    | 3  | c      | 3.00 | 2024-01-01T10:00:01Z        | upsert |
+    | 2  | b      |      | 2024-01-02T00:00:00Z        | upsert |
+    +----+--------+------+-----------------------------+--------+
+    ");
 }

@@ -71,12 +71,15 @@ fn company_created(company: &Company, account: &Account) -> i64 {
     company.calendar.unix(account.since, 31_000 + account.index as i64 % 20_000)
 }
 
-/// A record that became so at these seconds, each state made by `body`.
-pub(super) fn record(id: String, mut times: Vec<i64>, body: impl Fn(i64) -> Value) -> Record {
+/// A record that became so at these seconds, each state made by `body`. The clock never stands before its beginning, so only
+/// the last of the older states is made.
+pub(super) fn record(company: &Company, id: String, mut times: Vec<i64>, body: impl Fn(i64) -> Value) -> Record {
     times.sort_unstable();
     times.dedup();
-    let versions = times.iter().map(|at| Version { at: at * SECOND, deleted: false, body: Arc::new(body(*at)) }).collect();
-    Record { id, created: times.first().map_or(0, |at| at * SECOND), versions }
+    let created = times.first().map_or(0, |at| at * SECOND);
+    let older = times.partition_point(|at| *at < last_day(company).0).saturating_sub(1);
+    let versions = times[older..].iter().map(|at| Version { at: at * SECOND, deleted: false, body: Arc::new(body(*at)) }).collect();
+    Record { id, created, versions }
 }
 
 fn companies(company: &Company) -> Store {
@@ -95,7 +98,7 @@ fn companies(company: &Company) -> Store {
             times.push(seen);
         }
         let id = company_id(company, account);
-        let mut record = record(id, times, |at| company_record(company, account, life, created, at));
+        let mut record = record(company, id, times, |at| company_record(company, account, life, created, at));
         if account.index % 100 == 17 && created < from {
             record.versions.retain(|version| version.at < gone * SECOND);
             if let Some(last) = record.versions.last() {
@@ -213,7 +216,7 @@ fn contacts(company: &Company) -> Store {
             let again = (account.index * 7 + person.number as usize) % 20 == 5 && person.created < from && person.left.is_none();
             times.extend(again.then_some(late));
             let id = person.id(company, account);
-            records.push(record(id, times, |at| contact_record(company, account, &person, at)));
+            records.push(record(company, id, times, |at| contact_record(company, account, &person, at)));
         }
     }
     Store::new(records)
@@ -280,7 +283,7 @@ fn fixed(company: &Company, bodies: Vec<Value>) -> Store {
         Value::String(id) => id.clone(),
         other => other.to_string(),
     };
-    Store::new(bodies.into_iter().map(|body| record(id(&body), vec![at], |_| body.clone())).collect())
+    Store::new(bodies.into_iter().map(|body| record(company, id(&body), vec![at], |_| body.clone())).collect())
 }
 
 fn tags() -> Vec<Value> {

@@ -35,10 +35,11 @@ pub(super) fn stores(company: &Company) -> (Store, Store) {
     for (account, life) in company.customers() {
         for (i, ticket) in life.tickets.iter().enumerate() {
             let Some(request) = Request::new(company, account, life, i, ticket) else { continue };
-            conversations.push(record(request.id(), request.times(), |at| request.conversation(at)));
+            conversations.push(record(company, request.id(), request.times(), |at| request.conversation(at)));
             if ticket.urgent {
                 let times = [Some(request.asked), Some(request.answered), Some(request.closed), request.reopened];
-                tickets.push(record(request.ticket_id(), times.into_iter().flatten().collect(), |at| request.ticket(at)));
+                let times = times.into_iter().flatten().collect();
+                tickets.push(record(company, request.ticket_id(), times, |at| request.ticket(at)));
             }
         }
     }

@@ -104,7 +104,9 @@ fn profiles(company: &Company) -> Store {
             times.extend(Some(late).filter(|late| (account.index + user as usize) % 20 == 6 && created < from && *late > created));
             times.sort_unstable();
             times.dedup();
-            let versions = times.iter().map(|at| Version {
+            // The clock never stands before its beginning: only the last of the older states is made.
+            let older = times.partition_point(|at| *at < from).saturating_sub(1);
+            let versions = times[older..].iter().map(|at| Version {
                 at: at * SECOND,
                 deleted: false,
                 body: Arc::new(profile(company, account, life, user, name, created, *at)),
