@@ -64,7 +64,7 @@ impl Fixture {
 
     async fn night(&mut self) -> Result<Outcome, Error> {
         let context = self.context();
-        run(&context, "s", "x").await
+        run(&context, &crate::Connections::default(), "s", "x").await
     }
 
     async fn rows(&self, sql: &str) -> String {

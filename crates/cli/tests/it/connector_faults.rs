@@ -36,7 +36,9 @@ fn survives_faults(vendor: &str) {
         for nth in 0..positions {
             // Different kinds begin at different requests, so that the short form sees several.
             let position = 1 + if positions == 1 { index as u64 % 5 } else { nth };
-            let fakes = Fakes::start(&["--accounts", "60", "--months", "2", "--events-per-day", "20"]);
+            // More companies than a page of a scroll has.
+            let accounts = if vendor == "intercom" { "130" } else { "60" };
+            let fakes = Fakes::start(&["--accounts", accounts, "--months", "2", "--events-per-day", "20"]);
             let project = Project::new(&fakes);
             fakes.set_now("2026-06-30T00:00:00Z");
             fakes.control("PUT", "faults", &json!({"vendor": vendor, "kind": kind, "at": position, "times": 1}).to_string());

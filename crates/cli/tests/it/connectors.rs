@@ -121,6 +121,12 @@ impl Project {
             });
             std::fs::write(&path, lines.collect::<String>()).unwrap();
         }
+        // A scroll that is open is waited for a minute; the fakes' expires after a few requests.
+        let manifest = std::fs::read_to_string(root().join("configs/connectors/intercom.yaml")).unwrap();
+        assert!(manifest.contains("wait: {secs: 60}"));
+        std::fs::create_dir_all(project.dir().join("configs/connectors")).unwrap();
+        std::fs::write(project.dir().join("configs/connectors/intercom.yaml"), manifest.replace("wait: {secs: 60}", "wait: {secs: 0.1}"))
+            .unwrap();
         project
     }
 

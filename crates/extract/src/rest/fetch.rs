@@ -94,6 +94,8 @@ pub(crate) struct Fetcher<'a> {
     /// Rules in the order in which they are tried.
     pub(crate) rules: Vec<&'a ErrorRule>,
     pub(crate) counters: &'a Counters,
+    /// The API forgets a page once it was sent: after an answer that didn't arrive whole, everything has to begin again.
+    pub(crate) forgets: bool,
 }
 
 impl Fetcher<'_> {
@@ -123,6 +125,10 @@ impl Fetcher<'_> {
                 Err(error) => return Err(error.into()),
             };
             let (error, hint) = trouble;
+            // Who answers 429 has done nothing yet.
+            if self.forgets && !matches!(error, RestError::Refused { status: 429, .. }) {
+                return Ok(Reply::Signal(Signal::Restart(error.to_string())));
+            }
             if attempt >= self.retry.attempts.max(1) {
                 return Err(RestError::GaveUp { request: shown(request), attempts: attempt, reason: error.to_string() }.into());
             }

@@ -145,6 +145,7 @@ async fn ask(query: &Query<'_>, endpoint: &Endpoint, context: &Context, rules: &
         retry: &query.client.retry,
         rules: rules.iter().chain(&query.read.errors).chain(&query.client.errors).collect(),
         counters: query.counters,
+        forgets: false,
     };
     fetcher.fetch(&request, false, async |body| json_of(body.content)).await
 }
@@ -185,7 +186,7 @@ pub(crate) async fn probe(
     let Some(probe) = &client.probe else { return Ok(None) };
     let mut context = super::request::context(connection).await?;
     let request = build(client, &probe.endpoint, &context, None)?;
-    let fetcher = Fetcher { connection, retry: &client.retry, rules: client.errors.iter().collect(), counters };
+    let fetcher = Fetcher { connection, retry: &client.retry, rules: client.errors.iter().collect(), counters, forgets: false };
     let answer = match fetcher.fetch(&request, false, async |body| json_of(body.content)).await? {
         Reply::Good(answer) => answer,
         Reply::Signal(signal) => return Ok(Some(format!("{signal:?}"))),

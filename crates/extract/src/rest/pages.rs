@@ -70,12 +70,14 @@ impl Query<'_> {
         token: Option<String>,
         mut sink: impl AsyncFnMut(PageRows) -> Result<Go>,
     ) -> Result<Ended> {
-        let fetcher = Fetcher {
+        let mut fetcher = Fetcher {
             connection: self.connection,
             retry: &self.client.retry,
             rules: self.read.errors.iter().chain(&self.client.errors).collect::<Vec<&ErrorRule>>(),
             counters: self.counters,
+            forgets: false,
         };
+        let constant = matches!(self.paginator, Some(Paginator::Cursor(p)) if p.constant);
         let mut pager = Pager::new(self.paginator, token);
         let mut announced: Option<(u64, u64)> = None;
         loop {
@@ -89,6 +91,8 @@ impl Query<'_> {
             if let Some(total) = page.announced {
                 announced = Some(announced.map_or((total, total), |(least, most)| (least.min(total), most.max(total))));
             }
+            // A scroll's token stays the same, so it can't say which page was lost.
+            fetcher.forgets = constant;
             let more = page.next == Next::Page;
             if !more || page.go == Go::Enough {
                 return Ok(Ended { signal: None, token: pager.newest().map(str::to_owned), announced, more });
