@@ -121,12 +121,14 @@ impl Project {
             });
             std::fs::write(&path, lines.collect::<String>()).unwrap();
         }
-        // A scroll that is open is waited for a minute; the fakes' expires after a few requests.
-        let manifest = std::fs::read_to_string(root().join("configs/connectors/intercom.yaml")).unwrap();
-        assert!(manifest.contains("wait: {secs: 60}"));
+        // Some limits are waited for by the minute; those of the fakes are over after a request or two.
         std::fs::create_dir_all(project.dir().join("configs/connectors")).unwrap();
-        std::fs::write(project.dir().join("configs/connectors/intercom.yaml"), manifest.replace("wait: {secs: 60}", "wait: {secs: 0.1}"))
-            .unwrap();
+        for vendor in ["intercom", "chargebee"] {
+            let manifest = std::fs::read_to_string(root().join(format!("configs/connectors/{vendor}.yaml"))).unwrap();
+            assert!(manifest.contains("wait: {secs: 60}"));
+            let hasty = manifest.replace("wait: {secs: 60}", "wait: {secs: 0.1}");
+            std::fs::write(project.dir().join(format!("configs/connectors/{vendor}.yaml")), hasty).unwrap();
+        }
         project
     }
 

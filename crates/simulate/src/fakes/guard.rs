@@ -61,9 +61,16 @@ impl Guard {
     }
 }
 
-/// The path under which answers are kept for a repetition: Salesforce writes its cursor into the path.
-fn page_path(path: &str) -> &str {
-    ["/query/", "/queryAll/"].iter().find_map(|part| path.find(part).map(|at| &path[..at + part.len() - 1])).unwrap_or(path)
+/// Parameters that only say which page of a query is asked for.
+const PAGING: [&str; 8] = ["after", "cursor", "page", "page[after]", "starting_after", "offset", "scroll_param", "session_id"];
+
+/// The query under which answers are kept for a repetition: the request without what says which page it is. Salesforce writes its cursor
+/// into the path.
+fn query_of(path: &str, path_and_query: &str) -> String {
+    let path = ["/query/", "/queryAll/"].iter().find_map(|part| path.find(part).map(|at| &path[..at + part.len() - 1])).unwrap_or(path);
+    let query = path_and_query.split_once('?').map_or("", |(_, query)| query).replace("%5B", "[").replace("%5D", "]");
+    let rest: Vec<&str> = query.split('&').filter(|pair| !PAGING.contains(&pair.split('=').next().unwrap_or_default())).collect();
+    format!("{path}?{}", rest.join("&"))
 }
 
 /// Lets a request through to the vendor's handlers, or not.
@@ -81,7 +88,7 @@ pub(super) async fn watch(State(guard): State<Guard>, ConnectInfo(line): Connect
     let Some(kind) = kind else {
         let keeps = is_data && guard.faults.keeps(vendor);
         let response = next.run(request).await;
-        return if keeps { keep(&guard, &path, response).await } else { response };
+        return if keeps { keep(&guard, &query_of(&path, &path_and_query), response).await } else { response };
     };
     match kind {
         Kind::RateLimited => refusal(vendor, 429, Some(0)),
@@ -102,9 +109,9 @@ pub(super) async fn watch(State(guard): State<Guard>, ConnectInfo(line): Connect
             line.play(script(kind, &kept));
             StatusCode::OK.into_response()
         }
-        Kind::RepeatedCursor => match guard.faults.kept(vendor, page_path(&path)) {
+        Kind::RepeatedCursor => match guard.faults.kept(vendor, &query_of(&path, &path_and_query)) {
             Some(kept) => (kept.status, kept.headers, kept.body).into_response(),
-            None => keep(&guard, &path, next.run(request).await).await,
+            None => keep(&guard, &query_of(&path, &path_and_query), next.run(request).await).await,
         },
         Kind::EmptyPage => {
             request.extensions_mut().insert(EmptyPage);
@@ -129,9 +136,9 @@ async fn read(response: Response) -> Kept {
     Kept { status: parts.status, headers: parts.headers, body }
 }
 
-async fn keep(guard: &Guard, path: &str, response: Response) -> Response {
+async fn keep(guard: &Guard, query: &str, response: Response) -> Response {
     let kept = read(response).await;
-    guard.faults.keep(guard.vendor, page_path(path), kept.clone());
+    guard.faults.keep(guard.vendor, query, kept.clone());
     (kept.status, kept.headers, Body::from(kept.body)).into_response()
 }
 
