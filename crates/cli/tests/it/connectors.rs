@@ -341,8 +341,8 @@ pub(crate) fn exact(project: &Project, fakes: &Fakes, vendor: &str, when: &str) 
     records
 }
 
-/// 2026-06-30T00:00:00Z, the fakes' clock at the first extraction.
-const FIRST_SEEN: i64 = 1_782_777_600;
+/// 2026-06-29T23:59:59Z, the last second of the first day: the fakes' clock at the first extraction.
+const FIRST_SEEN: i64 = 1_782_777_599;
 const DAY_ONE: &str = "2026-06-29";
 const DAY_TWO: &str = "2026-06-30";
 
@@ -350,7 +350,12 @@ const DAY_TWO: &str = "2026-06-30";
 fn two_days(vendor: &str, accounts: &str) {
     let fakes = Fakes::start(&["--accounts", accounts, "--months", "2", "--events-per-day", "300"]);
     let project = Project::new(&fakes);
-    fakes.set_now("2026-06-30T00:00:00Z");
+    // What changes at midnight belongs to the next day. Amplitude shows an hour two hours after its end, and all of a day from midnight on.
+    let (first_end, second_end) = match vendor {
+        "amplitude" => ("2026-06-30T00:00:00Z", "2026-07-01T00:00:00Z"),
+        _ => ("2026-06-29T23:59:59Z", "2026-06-30T23:59:59Z"),
+    };
+    fakes.set_now(first_end);
     let first = project.extract(vendor, DAY_ONE, &[0, 3]);
     let records = exact(&project, &fakes, vendor, "the first day");
     assert!(records > 0);
@@ -358,7 +363,7 @@ fn two_days(vendor: &str, accounts: &str) {
     let again = project.extract(vendor, DAY_ONE, &[0, 3]);
     let published = |tasks: &[Value]| tasks.iter().map(|t| t["outcome"]["rows_out"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(published(&again), 0, "{again:#?}");
-    fakes.set_now("2026-07-01T00:00:00Z");
+    fakes.set_now(second_end);
     let second = project.extract(vendor, DAY_TWO, &[0, 3]);
     exact(&project, &fakes, vendor, "the second day");
     let (all, new) = (published(&first), published(&second));
