@@ -1,7 +1,7 @@
 //! One run at a time: the lock of a lake.
 //!
 //! A local lake is locked with the operating system's file lock, which is free again as soon as the process is gone, however it
-//! ended. On an object store there is no such thing, so the lock is a lease: an object that names the owner and when it ends, renewed
+//! ended. Whoever finds the record of a holder that was killed in the lock file sweeps out the unfinished files that it left. On an object store there is no such thing, so the lock is a lease: an object that names the owner and when it ends, renewed
 //! by a heartbeat through conditional puts; a lease that has ended may be taken over. A lake in memory is locked within the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -75,8 +75,18 @@ pub struct RunLock {
 
 #[derive(Debug)]
 enum Held {
-    File(#[allow(dead_code)] File),
+    File(#[allow(dead_code)] FileLock),
     Lease(#[allow(dead_code)] Lease),
+}
+
+/// A locked file. Its record is taken out when the holder ends in good order, so a record that is found says that one was killed.
+#[derive(Debug)]
+struct FileLock(File);
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        drop(self.0.set_len(0)); // a record left here only makes the next holder look for leftovers
+    }
 }
 
 /// What stands in the lock file or lease.
@@ -111,12 +121,18 @@ fn lock_file(path: &std::path::Path, record: &Record) -> Result<Result<RunLock, 
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(Error::disk(what()))?;
     match file.try_lock() {
         Ok(()) => {
+            if file.metadata().map_err(Error::disk(what()))?.len() > 0
+                && let Some(folder) = path.parent()
+            {
+                let swept = crate::maintain::sweep(folder)?;
+                tracing::info!(swept, "the last holder of the lake's lock was killed: its unfinished files are deleted");
+            }
             let text = serde_json::to_vec(record).map_err(|source| Error::Json { path: ".lock".to_owned(), source })?;
             file.set_len(0)
                 .and_then(|()| file.seek(SeekFrom::Start(0)))
                 .and_then(|_| file.write_all(&text))
                 .map_err(Error::disk(what()))?;
-            Ok(Ok(RunLock { _held: Held::File(file) }))
+            Ok(Ok(RunLock { _held: Held::File(FileLock(file)) }))
         }
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();

@@ -62,24 +62,31 @@ pub(crate) async fn vacuum(root: &Root, table: &TableVersion, keep: chrono::Time
             deleted += 1;
         }
     }
-    if let Some(root) = &root.folder {
-        deleted += sweep(&root.join("tables").join(&table.name.schema).join(&table.name.name), before)?;
-    }
     Ok(deleted)
 }
 
-/// Deletes unfinished uploads (`part.parquet#1`) that a killed process left in a folder; the store doesn't list them.
-fn sweep(folder: &std::path::Path, before: chrono::DateTime<chrono::Utc>) -> Result<u64> {
-    let what = || format!("sweeping {}", folder.display());
+/// Deletes the unfinished files (`part.parquet#1`) that a killed process left anywhere in a local lake; the store doesn't list them.
+/// Only for the holder of the lock: another writer's would be among them. Cost: one look at every file name.
+pub(crate) fn sweep(root: &std::path::Path) -> Result<u64> {
+    let mut folders: Vec<_> =
+        std::iter::once("tables").chain(crate::objects::FOLDERS.iter().copied()).map(|name| root.join(name)).collect();
     let mut deleted = 0;
-    for entry in std::fs::read_dir(folder).map_err(Error::disk(what()))? {
-        let entry = entry.map_err(Error::disk(what()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let unfinished = name.rsplit_once('#').is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        let modified = entry.metadata().and_then(|m| m.modified()).map_err(Error::disk(what()))?;
-        if unfinished && chrono::DateTime::<chrono::Utc>::from(modified) < before {
-            std::fs::remove_file(entry.path()).map_err(Error::disk(what()))?;
-            deleted += 1;
+    while let Some(folder) = folders.pop() {
+        let failed = |e| Error::disk(format!("sweeping {}", folder.display()))(e);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(entry.path());
+            } else if name.rsplit_once('#').is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+                std::fs::remove_file(entry.path()).map_err(failed)?;
+                deleted += 1;
+            }
         }
     }
     Ok(deleted)

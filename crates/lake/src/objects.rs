@@ -13,7 +13,7 @@ use crate::store::Root;
 use crate::{Error, Result};
 
 /// The folders that hold objects.
-const FOLDERS: &[&str] = &["models", "runs", "site", "state"];
+pub(crate) const FOLDERS: &[&str] = &["models", "runs", "site", "state"];
 
 /// Objects beside the tables, by path: `runs/…`, `models/…`, `site/…`, `state/…`. Every put is atomic: readers see the old object or
 /// the new one. On a local disk it has been synced when the call returns.

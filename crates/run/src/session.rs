@@ -115,10 +115,20 @@ async fn execute(runner: &Runner, options: &RunOptions, run_id: &str, done: BTre
     };
     if summary.did_work() {
         crate::history::append(&runner.lake, &summary).await?;
+        tidy(&runner.lake).await;
     }
     journal.end(&summary).await?;
     runner.observer.event(Event::Ended(summary.clone()));
     Ok(summary)
+}
+
+/// Deletes data files that no table has needed for a week, so that a lake doesn't grow with every night. The night is done by then, so
+/// a failure is only logged; the next run tries again.
+async fn tidy(lake: &Lake) {
+    match lake.vacuum(chrono::TimeDelta::days(7)).await {
+        Ok(deleted) => tracing::debug!(deleted, "deleted files of overwritten versions"),
+        Err(error) => tracing::warn!(%error, "files of overwritten versions could not be deleted"),
+    }
 }
 
 /// The most memory that this process has held, where the system tells (Linux).

@@ -30,6 +30,32 @@ async fn the_lock_refuses_a_second_owner_and_frees_itself() {
     }
 }
 
+#[tokio::test]
+async fn the_next_holder_sweeps_what_a_killed_one_left_and_nothing_else() {
+    let (_folder, lake) = local().await;
+    let root = lake.local_root().unwrap();
+    lake.commit(write(Mode::Append, &[(1, "a", 1)], "r1")).await.unwrap();
+    lake.objects().put("models/m/v1/card.json", "{}").await.unwrap();
+    let unfinished = ["tables/staging/t/part.parquet#1", "tables/staging/t/_delta_log/1.json#4711", "models/m/v1/card.json#23897000257"];
+    let others = ["tables/staging/t/a#b", "notes#1"];
+    for path in unfinished.iter().chain(&others) {
+        std::fs::write(root.join(path), "half").unwrap();
+    }
+    let there = || unfinished.iter().filter(|path| root.join(path).exists()).count();
+
+    // A holder that ended in good order leaves nothing: nobody looks.
+    drop(lake.lock(&LockOwner::this_process("run 1")).await.unwrap().unwrap());
+    drop(lake.lock(&LockOwner::this_process("run 2")).await.unwrap().unwrap());
+    assert_eq!(there(), 3);
+    // A killed one leaves its record.
+    std::fs::write(root.join(".lock"), "{\"owner\"").unwrap();
+    drop(lake.lock(&LockOwner::this_process("run 3")).await.unwrap().unwrap());
+    assert_eq!(there(), 0);
+    assert!(others.iter().all(|path| root.join(path).exists()));
+    assert_eq!(read(&lake).await, [(1, "a".into(), 1)]);
+    assert!(lake.objects().exists("models/m/v1/card.json").await.unwrap());
+}
+
 #[cfg(feature = "failpoints")]
 mod failpoints {
     use super::*;
