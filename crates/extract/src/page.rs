@@ -2,7 +2,7 @@
 //!
 //! No tree is built of a body. It is walked over once: `document` finds the list of records and notes the few values beside it that the
 //! engine asks for, `take` does with each record what the connector says (filter, explode, unwrap) and notes where the columns' values
-//! stand, `rows` converts them column by column. `stream` reads bodies that don't fit into memory chunk by chunk (`lines` for JSON Lines,
+//! stand, `rows` converts them column by column. Where to go on is known before the conversion, so that runs beside the next request. `stream` reads bodies that don't fit into memory chunk by chunk (`lines` for JSON Lines,
 //! `table` for CSV).
 
 use arrow::array::RecordBatch;
@@ -21,7 +21,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use document::parse_json;
+pub(crate) use document::find_records;
 pub use error::PageError;
 pub(crate) use join::join_chunks;
 pub(crate) use plan::PagePlan;

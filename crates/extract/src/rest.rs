@@ -6,7 +6,6 @@
 
 use crate::error::{Error, Result};
 use cscopilot_diag::clock::Stopwatch;
-use cscopilot_lake::Lake;
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_spec::connector::Connector;
 use cscopilot_spec::{Project, Source};
@@ -17,6 +16,7 @@ mod connection;
 mod doctor;
 mod error;
 mod fetch;
+mod hashed;
 mod job;
 mod known;
 mod pager;
@@ -93,11 +93,4 @@ async fn drive(ctx: &StepContext, connections: &Connections, source_name: &str, 
 fn connector_of<'p>(project: &'p Project, name: &str) -> Option<(&'p Source, &'p Connector)> {
     let source = &project.sources.get(name)?.value;
     Some((source, project.connector_of(source)?))
-}
-
-/// The lake's state of a stream.
-async fn state_of(lake: &Lake, source: &str, stream: &str) -> Result<Option<state::State>> {
-    let table = raw_table(source, stream);
-    let Some(info) = lake.table(&table).await? else { return Ok(None) };
-    state::State::parse(&table.to_string(), info.state.as_ref()).map(Some)
 }

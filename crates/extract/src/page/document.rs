@@ -2,9 +2,9 @@
 
 use super::error::PageError;
 use super::plan::{Envelope, PagePlan};
-use super::rows::{Text, rows};
+use super::rows::{Text, rows, text_of};
 use super::stream::unzipped;
-use super::take::{Position, Taker, place};
+use super::take::{Position, Taken, Taker, place};
 use super::{PageContext, PageRows};
 use crate::codec::Codec;
 use crate::codec::cells::{Cell, Kind, MAX_TEXT_BYTES};
@@ -12,33 +12,80 @@ use crate::codec::json::{Broken, Scan, Walk, unescape};
 use crate::codec::places::Places;
 use crate::error::Result;
 use crate::reject::shown;
+use bytes::Bytes;
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// Larger objects and lists of an envelope are only known to be there.
 const MAX_ENVELOPE_BYTES: usize = 64 << 10;
 
-/// The rows of a body that is one JSON document, gzipped or not.
+/// A JSON document whose records were found and are not converted yet.
+#[derive(Debug)]
+pub(crate) struct Found {
+    text: Bytes,
+    taken: Taken,
+    names: Vec<String>,
+    /// As [`PageRows::envelope`].
+    pub(crate) envelope: Vec<Option<Value>>,
+    /// As [`PageRows::last_id`].
+    pub(crate) last_id: Option<String>,
+}
+
+impl Found {
+    /// Records in the answer, before the filter.
+    pub(crate) fn records(&self) -> u64 {
+        self.taken.records
+    }
+
+    /// A hash of the first and the last record: unlike that of the body it stays the same where the answer counts or times itself. Nothing
+    /// where a filter or a list in the records chose among them, since what is left of two pages may well be equal.
+    pub(crate) fn edges(&self) -> Option<u64> {
+        let rows = &self.taken.rows;
+        let (first, last) = (rows.first()?, rows.last()?);
+        if rows.len() < 2 || rows.len() as u64 != self.taken.records {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(first.bytes(&self.text)).update(b"\n").update(last.bytes(&self.text));
+        hasher.finalize().as_bytes().first_chunk().map(|start| u64::from_le_bytes(*start))
+    }
+
+    /// Converts the records with the plan and the context that found them.
+    ///
+    /// # Errors
+    /// [`PageError`], if the records don't fit the declaration. Values that can't be read are rejected with their record, not errors.
+    pub(crate) fn rows(self, plan: &PagePlan, ctx: &PageContext) -> Result<PageRows> {
+        let text = Text { bytes: &self.text, codec: &plan.record.codec, position: TOP, moved: &[] };
+        let mut rows = rows(plan, ctx, &ctx.file, &text, self.taken, &self.names)?;
+        rows.envelope = self.envelope;
+        Ok(rows)
+    }
+}
+
+/// A document begins at its first line.
+const TOP: Position = Position { first_line: 1, offset: 0 };
+
+/// Walks over a body that is one JSON document, gzipped or not: what paging needs is known then, before anything is converted.
 ///
 /// # Errors
 /// [`PageError`], if the body is no JSON, or has no records where they should be. Records that can't be read are rejected, not errors.
-pub(crate) fn parse_json(plan: &PagePlan, ctx: &PageContext, body: &[u8]) -> Result<PageRows> {
-    let body = plain(&ctx.file, body)?;
-    let text = body.as_ref();
+pub(crate) fn find_records(plan: &PagePlan, ctx: &PageContext, body: Bytes) -> Result<Found> {
+    let text = plain(&ctx.file, body)?;
     let Codec::Jsonl(paths) = &plan.record.codec else {
         return Err(unreadable(&ctx.file, "the plan is not one of JSON".to_owned()).into());
     };
     let mut taker = Taker::new(plan, ctx, &plan.record.codec, paths);
-    let cells = records(&plan.envelope, &ctx.file, text, &mut taker)?;
-    let values = match cells {
-        Some(cells) => cells.iter().map(|cell| value_of(*cell, text)).collect(),
-        None => beside(&plan.envelope, text),
+    let cells = records(&plan.envelope, &ctx.file, &text, &mut taker)?;
+    let envelope = match cells {
+        Some(cells) => cells.iter().map(|cell| value_of(*cell, &text)).collect(),
+        None => beside(&plan.envelope, &text),
     };
-    let taken = taker.begin(Position { first_line: 1, offset: 0 }, 0);
-    let text = Text { bytes: text, codec: &plan.record.codec, position: Position { first_line: 1, offset: 0 }, moved: &[] };
-    let mut rows = rows(plan, ctx, &ctx.file, &text, taken, taker.names())?;
-    rows.envelope = values;
-    Ok(rows)
+    let taken = taker.begin(TOP, 0);
+    let names = taker.names().to_vec();
+    let last_id = taken.last_id.and_then(|id| {
+        let text = Text { bytes: &text, codec: &plan.record.codec, position: TOP, moved: &[] };
+        text_of(id, &text)
+    });
+    Ok(Found { text, taken, names, envelope, last_id })
 }
 
 /// What takes the records of a document.
@@ -239,10 +286,11 @@ fn value_of(cell: Cell, text: &[u8]) -> Option<Value> {
 }
 
 /// A body as text: unpacked, without a byte order mark, and not too long for cells.
-pub(super) fn plain<'b>(file: &str, body: &'b [u8]) -> Result<Cow<'b, [u8]>> {
-    let body = match body {
-        [0x1f, 0x8b, ..] => Cow::Owned(unzipped(file, body, MAX_TEXT_BYTES)?),
-        body => Cow::Borrowed(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)),
+pub(super) fn plain(file: &str, body: Bytes) -> Result<Bytes> {
+    let body = match body.as_ref() {
+        [0x1f, 0x8b, ..] => unzipped(file, &body, MAX_TEXT_BYTES)?.into(),
+        text if text.starts_with(b"\xef\xbb\xbf") => body.slice(3..),
+        _ => body,
     };
     if body.len() > MAX_TEXT_BYTES {
         return Err(PageError::TooLarge { file: file.to_owned(), bytes: body.len() as u64 }.into());

@@ -10,7 +10,6 @@ use crate::codec::places::Places;
 use crate::error::Result;
 use crate::reject::shown;
 use bytes::Bytes;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -22,7 +21,7 @@ const FILE: &str = "one group of fields";
 ///
 /// # Errors
 /// [`PageError::GroupsDiffer`], where a record is missing in one of the answers, has no key, or is there twice; and the errors of
-/// [`super::parse_json`].
+/// [`super::find_records`].
 pub(crate) fn join_chunks(plan: &PagePlan, bodies: &[Bytes]) -> Result<Bytes> {
     let (Some(key), [first, others @ ..]) = (&plan.chunks, bodies) else {
         return Ok(bodies.first().cloned().unwrap_or_default());
@@ -30,9 +29,9 @@ pub(crate) fn join_chunks(plan: &PagePlan, bodies: &[Bytes]) -> Result<Bytes> {
     if others.is_empty() {
         return Ok(first.clone());
     }
-    let first = plain(FILE, first)?;
+    let first = plain(FILE, first.clone())?;
     let places = found(plan, key, &first)?;
-    let others: Vec<Cow<'_, [u8]>> = others.iter().map(|body| plain(FILE, body)).collect::<Result<_>>()?;
+    let others: Vec<Bytes> = others.iter().map(|body| plain(FILE, body.clone())).collect::<Result<_>>()?;
     let mut more = Vec::with_capacity(others.len());
     for other in &others {
         more.push(by_key(other, found(plan, key, other)?)?);

@@ -7,8 +7,8 @@ use crate::convert::number::Style;
 use crate::convert::time::Form;
 use crate::convert::{ColumnPlan, arrow_type};
 use crate::error::Error;
-use crate::plan::{META_COLUMNS, parse_zone};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use crate::plan::{log_schema, parse_zone};
+use arrow::datatypes::SchemaRef;
 use cscopilot_spec::connector::{ConnectorStream, Drift, Paginator, Predicate, Read, ResponseFormat};
 use cscopilot_spec::source::{Column, Ordered};
 use std::sync::Arc;
@@ -284,14 +284,5 @@ fn column_plan(name: &str, column: &Column, key: bool, csv: bool) -> Result<Colu
 }
 
 fn schema_of(columns: &[PageColumn]) -> SchemaRef {
-    let own = columns.iter().map(|c| Field::new(&*c.plan.name, arrow_type(c.plan.kind), true));
-    let meta = META_COLUMNS.map(|name| {
-        let kind = match name {
-            "_extracted_at" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            "_line" => DataType::Int64,
-            _ => DataType::Utf8,
-        };
-        Field::new(name, kind, true)
-    });
-    Arc::new(Schema::new(own.chain(meta).collect::<Vec<_>>()))
+    log_schema(columns.iter().map(|c| (&*c.plan.name, arrow_type(c.plan.kind))))
 }

@@ -192,7 +192,7 @@ pub(super) fn column_name(plan: &PagePlan, field: &str) -> String {
 }
 
 /// A value as text; nothing where there is none.
-fn text_of(cell: Cell, text: &Text<'_>) -> Option<String> {
+pub(super) fn text_of(cell: Cell, text: &Text<'_>) -> Option<String> {
     match cell.kind() {
         Kind::Missing | Kind::Null | Kind::Composite => None,
         _ => kept_text(cell, text).map(Cow::into_owned),

@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use super::plan::PagePlan;
-use super::{PageContext, PageRows, lines, parse_json, table};
+use super::{PageContext, PageRows, find_records, lines, table};
 use crate::error::Result;
 use cscopilot_spec::connector::ResponseFormat;
 use flate2::bufread::MultiGzDecoder;
@@ -27,7 +27,7 @@ pub(crate) fn parse_stream(
         ResponseFormat::Json => {
             let mut text = Vec::new();
             body.read_to_end(&mut text).map_err(|e| unreadable(file, "JSON", e.to_string()))?;
-            emit(parse_json(plan, ctx, &text)?);
+            emit(find_records(plan, ctx, text.into())?.rows(plan, ctx)?);
         }
         ResponseFormat::Jsonl => {
             lines::read(plan, ctx, file, open(file, "JSON Lines", body)?, &mut emit)?;

@@ -50,6 +50,10 @@ fn context() -> PageContext {
     PageContext { added: Vec::new(), file: "GET /x".to_owned(), batch: "b1".to_owned(), extracted_at_micros: 5, deletes: false }
 }
 
+fn parse_json(plan: &PagePlan, ctx: &PageContext, body: &[u8]) -> crate::error::Result<PageRows> {
+    find_records(plan, ctx, bytes::Bytes::copy_from_slice(body))?.rows(plan, ctx)
+}
+
 fn parse(plan: &PagePlan, body: &str) -> PageRows {
     parse_json(plan, &context(), body.as_bytes()).unwrap_or_else(|e| panic!("{e}: {body}"))
 }

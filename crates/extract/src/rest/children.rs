@@ -1,6 +1,7 @@
 //! Streams that are read once for each record of another: the parent's new and changed records lead to the child's.
 
 use super::error::RestError;
+use super::hashed::Hashed;
 use super::known::quoted;
 use super::pages::{Ended, Go};
 use super::request::context;
@@ -8,7 +9,6 @@ use super::state::ParentMark;
 use super::stream::StreamRun;
 use super::window_run::Reader;
 use crate::error::{Error, Result};
-use crate::page::PageRows;
 use crate::plan::raw_table;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -54,20 +54,21 @@ impl<'a> StreamRun<'a> {
             let query = self.query(read)?;
             let base = context(self.connection).await?;
             let mut collected = reader.collecting(&query.batch);
+            let hashing = reader.hashing(&known);
             let concurrency = self.plan.connector.client.concurrency.value.max(1) as usize;
             let answers = futures::stream::iter(chunk.iter().map(|parent| {
                 let mut context = base.clone();
                 context.insert("parent".to_owned(), Value::Object(parent.values.clone()));
-                let query = &query;
+                let (query, hashing) = (&query, hashing.clone());
                 async move {
-                    let mut pages: Vec<PageRows> = Vec::new();
+                    let mut pages: Vec<Hashed> = Vec::new();
                     let ended = query
-                        .run(&context, None, async |rows| {
+                        .run(&context, None, None, hashing, async |rows| {
                             pages.push(rows);
                             Ok(Go::On)
                         })
                         .await?;
-                    Ok::<(Vec<PageRows>, Ended), Error>((pages, ended))
+                    Ok::<(Vec<Hashed>, Ended), Error>((pages, ended))
                 }
             }))
             .buffered(concurrency);

@@ -3,6 +3,7 @@
 use super::connection::Connections;
 use super::fetch::Counters;
 use super::{connector_of, job};
+use crate::error::{Error, Result};
 use cscopilot_diag::Coded;
 use cscopilot_lake::Lake;
 use cscopilot_spec::{Project, SourceKind};
@@ -17,7 +18,7 @@ pub struct Finding {
     pub kind: String,
     /// Whether it can be read.
     pub ok: bool,
-    /// What the API told, or what is wrong.
+    /// What the API or the database told, or what is wrong.
     pub message: String,
     /// The error's code, where there is one.
     pub code: Option<String>,
@@ -27,7 +28,8 @@ pub struct Finding {
     pub requests_left: Option<u64>,
 }
 
-/// Tries every source, or the named one. Sends the one request a connector names as its probe; reads no data.
+/// Tries every source, or the named one. Sends the one request that a connector names as its probe, and asks a database for the columns of
+/// its streams; reads no data.
 pub async fn doctor(project: &Project, lake: &Lake, connections: &Connections, only: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, loaded) in project.sources.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
@@ -51,23 +53,45 @@ pub async fn doctor(project: &Project, lake: &Lake, connections: &Connections, o
             }
             Some(SourceKind::Database(_)) => {
                 "database".clone_into(&mut finding.kind);
-                "not tried: databases are tried by reading them".clone_into(&mut finding.message);
-                Ok(())
+                database(project, name, &mut finding).await
             }
             None => continue,
         };
         if let Err(error) = result {
-            finding.ok = false;
-            finding.message = error.to_string();
-            finding.code = Some(error.code().to_owned());
-            finding.help = error.help();
+            finding.fails(&error);
         }
         findings.push(finding);
     }
     findings
 }
 
-async fn api(project: &Project, lake: &Lake, connections: &Connections, name: &str, finding: &mut Finding) -> crate::Result<()> {
+impl Finding {
+    fn fails(&mut self, error: &Error) {
+        self.ok = false;
+        self.message = error.to_string();
+        self.code = Some(error.code().to_owned());
+        self.help = error.help();
+    }
+}
+
+/// Whether a database can be reached, and has the tables and columns of all streams.
+async fn database(project: &Project, name: &str, finding: &mut Finding) -> Result<()> {
+    let Some(source) = project.sources.get(name) else { return Ok(()) };
+    let errors = crate::database::look(project, &source.value, name).await?;
+    match errors.split_first() {
+        Some((first, others)) => {
+            finding.fails(first);
+            finding.message.extend(others.iter().map(|error| format!("; {error}")));
+        }
+        None => {
+            let streams = source.value.streams.len();
+            finding.message = format!("{streams} {} there with all columns", if streams == 1 { "stream is" } else { "streams are" });
+        }
+    }
+    Ok(())
+}
+
+async fn api(project: &Project, lake: &Lake, connections: &Connections, name: &str, finding: &mut Finding) -> Result<()> {
     let Some((source, connector)) = connector_of(project, name) else { return Ok(()) };
     let connection = connections.get(project, lake, name, source, connector).await?;
     let shown = job::probe(&connection, &connector.client, &Counters::default()).await?;

@@ -24,6 +24,15 @@ pub enum RestError {
         /// Records until then.
         records: u64,
     },
+    /// A page came twice, and behind it nothing.
+    #[error("the API gave a page that it gave before (at `{token}`), and nothing when it was asked again")]
+    EmptyBehindRepeated {
+        /// The page that was asked for.
+        token: String,
+    },
+    /// What the API says of all its pages changed while they were read.
+    #[error("the records moved while they were read: {0}")]
+    Shifted(String),
     /// The last record has no id to go on from.
     #[error("the last record of a page has no `{path}`")]
     NoId {
@@ -140,6 +149,8 @@ impl Coded for RestError {
             Self::Spool(_) => "EXT073",
             Self::Unsound(_) => "EXT074",
             Self::Grown { .. } => "EXT075",
+            Self::EmptyBehindRepeated { .. } => "EXT076",
+            Self::Shifted(_) => "EXT077",
         }
     }
 
@@ -164,6 +175,10 @@ impl Coded for RestError {
             Self::TooLarge { .. } => "ask the vendor for a higher limit, or leave the stream out",
             Self::Spool(_) => "make room in the folder for temporary files (TMPDIR)",
             Self::Grown { .. } => "streams below a parent can't evolve: declare the fields as columns, or set `drift: discard_value`",
+            Self::RepeatedPage { .. } | Self::EmptyBehindRepeated { .. } => {
+                "run again; if it stays so and the API's tokens stay the same from page to page, as those of a scroll do, the connector's \
+                 cursor needs `constant: true`"
+            }
             Self::NoId { .. } | Self::BadNextUrl { .. } => "the connector's paginator doesn't fit this API",
             _ => "nothing of the open window was published; run again, and it is read anew",
         };

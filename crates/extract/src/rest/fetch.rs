@@ -46,16 +46,23 @@ pub(crate) struct Body {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) url: Url,
     pub(crate) content: Content,
-    /// A hash of the body, by which a repeated page is recognised.
-    pub(crate) hash: u64,
 }
 
 /// Where a body is.
 #[derive(Debug)]
 pub(crate) enum Content {
     Memory(Bytes),
-    /// A file without a name, at its beginning.
-    Disk(File),
+    /// A file without a name, at its beginning, and the hash of what it holds.
+    Disk(File, u64),
+}
+
+/// A hash of a body, by which a repeated page is recognised.
+pub(crate) fn hash_of(body: &[u8]) -> u64 {
+    short(&blake3::hash(body))
+}
+
+fn short(hash: &blake3::Hash) -> u64 {
+    hash.as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// What an answer that is no page asks for.
@@ -229,7 +236,7 @@ impl Fetcher<'_> {
     }
 
     async fn body(&self, answer: &mut Answer, spool: bool) -> Result<Body, BodyError> {
-        let (content, hash) = if spool {
+        let content = if spool {
             let mut file = tempfile::tempfile().map_err(BodyError::Spool)?;
             let mut hasher = blake3::Hasher::new();
             while let Some(chunk) = answer.chunk().await.map_err(BodyError::Http)? {
@@ -238,7 +245,7 @@ impl Fetcher<'_> {
                 file.write_all(&chunk).map_err(BodyError::Spool)?;
             }
             file.seek(SeekFrom::Start(0)).map_err(BodyError::Spool)?;
-            (Content::Disk(file), hasher.finalize())
+            Content::Disk(file, short(&hasher.finalize()))
         } else {
             let mut chunks: Vec<Bytes> = Vec::new();
             let mut length = 0;
@@ -266,11 +273,9 @@ impl Fetcher<'_> {
                     all.into()
                 }
             };
-            let hash = blake3::hash(&bytes);
-            (Content::Memory(bytes), hash)
+            Content::Memory(bytes)
         };
-        let hash = hash.as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
-        Ok(Body { headers: answer.headers.clone(), url: answer.url.clone(), content, hash })
+        Ok(Body { headers: answer.headers.clone(), url: answer.url.clone(), content })
     }
 }
 
@@ -319,7 +324,7 @@ fn wait_of(rule: &ErrorRule, headers: &BTreeMap<String, String>) -> Option<Durat
 fn sample(content: &mut Content) -> Result<Bytes, RestError> {
     Ok(match content {
         Content::Memory(bytes) => bytes.clone(),
-        Content::Disk(file) => {
+        Content::Disk(file, _) => {
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(TAIL as u64)))?;
             let mut tail = Vec::with_capacity(TAIL);

@@ -97,13 +97,21 @@ impl Known {
         Ok(known)
     }
 
-    /// Which rows are new, by row hash and key hash; notes the keys that were met.
+    /// Whether [`Known::new_rows`] looks at keys.
+    pub(crate) fn by_key(&self) -> bool {
+        self.by_key
+    }
+
+    /// Which rows are new, by row hash and, if they matter ([`Known::by_key`]), key hash; notes the keys that were met.
     pub(crate) fn new_rows(&mut self, hashes: &[u64], keys: &[u64]) -> Vec<bool> {
         if let Some(met) = &mut self.met {
             met.extend_from_slice(keys);
         }
         if self.by_key {
             return hashes.iter().zip(keys).map(|(hash, key)| self.latest.get(key) != Some(hash)).collect();
+        }
+        if self.rows.is_empty() {
+            return vec![true; hashes.len()];
         }
         hashes.iter().map(|hash| self.rows.binary_search(hash).is_err()).collect()
     }

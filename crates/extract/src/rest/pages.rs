@@ -1,18 +1,25 @@
 //! All pages of one query: asked for one after the other, parsed, and handed on in order.
+//!
+//! Asking and parsing go on while the receiver works on the pages before: one waits, one is being taken, so memory stays that of a few
+//! pages.
 
 use super::connection::Connection;
 use super::error::RestError;
-use super::fetch::{Body, Content, Counters, Fetcher, Reply, Signal, Trouble};
-use super::pager::{Next, PageFacts, Pager};
+use super::fetch::{Body, Content, Counters, Fetcher, Reply, Signal, Trouble, hash_of};
+use super::pager::{Amiss, Next, PageFacts, Pager};
 use super::request::{Context, build, shown};
 use crate::error::{Error, Result};
-use crate::page::{PageContext, PagePlan, PageRows, join_chunks, parse_json, parse_stream};
+use crate::page::{PageContext, PagePlan, PageRows, find_records, join_chunks, parse_stream};
 use bytes::Bytes;
 use cscopilot_spec::connector::{ClientSpec, Endpoint, ErrorRule, Paginator, Read, ResponseFormat};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// A page of at most so many bytes is walked over where it was received: in less time than another thread needs to wake up twice.
+const AT_ONCE: usize = 512 << 10;
 
 /// A query whose pages are read: an endpoint, and all that is needed to understand its answers.
 pub(crate) struct Query<'a> {
@@ -42,7 +49,7 @@ pub(crate) struct Ended {
     pub(crate) token: Option<String>,
     /// The least and most records that the API announced.
     pub(crate) announced: Option<(u64, u64)>,
-    /// Pages that were left when the sink had enough.
+    /// Whether pages are left.
     pub(crate) more: bool,
 }
 
@@ -51,6 +58,25 @@ pub(crate) struct Ended {
 pub(crate) enum Go {
     On,
     Enough,
+}
+
+/// A page that is being prepared.
+type Coming<T> = JoinHandle<Result<T>>;
+
+/// Hands pages to the sink, in order.
+struct Hand<T, P> {
+    sender: mpsc::Sender<Coming<T>>,
+    prepare: P,
+}
+
+impl<T: Send + 'static, P: Fn(PageRows) -> T + Clone + Send + 'static> Hand<T, P> {
+    /// Begins to prepare a page, and waits until there is room for it. Whoever takes no more pages drops the reader too, so a page that nobody
+    /// takes is not missed.
+    async fn on(&self, rows: impl FnOnce() -> Result<PageRows> + Send + 'static) {
+        let prepare = self.prepare.clone();
+        let coming = tokio::task::spawn_blocking(move || rows().map(prepare));
+        let _taken = self.sender.send(coming).await;
+    }
 }
 
 impl Query<'_> {
@@ -63,12 +89,47 @@ impl Query<'_> {
         paths
     }
 
-    /// Reads pages until the last one, a signal, or until the sink has enough (asked after each page).
-    pub(crate) async fn run(
+    /// Reads pages until the last one, a signal, so many pages, or until the sink has enough. What `prepare` does with a page runs on another
+    /// thread, beside the next request; the sink takes the pages in order.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         context: &Context,
         token: Option<String>,
-        mut sink: impl AsyncFnMut(PageRows) -> Result<Go>,
+        most: Option<u64>,
+        prepare: impl Fn(PageRows) -> T + Clone + Send + 'static,
+        mut sink: impl AsyncFnMut(T) -> Result<Go>,
+    ) -> Result<Ended> {
+        let (sender, mut receiver) = mpsc::channel::<Coming<T>>(1);
+        let hand = Hand { sender, prepare };
+        let mut reading = std::pin::pin!(self.read_pages(context, token, most, hand));
+        let mut taking = std::pin::pin!(async {
+            while let Some(rows) = receiver.recv().await {
+                if sink(rows.await.map_err(|e| Error::Task(e.to_string()))??).await? == Go::Enough {
+                    return Ok(Go::Enough);
+                }
+            }
+            Ok::<Go, Error>(Go::On)
+        });
+        let mut ended = None;
+        loop {
+            tokio::select! {
+                read = &mut reading, if ended.is_none() => ended = Some(read?),
+                taken = &mut taking => return match (taken?, ended) {
+                    (Go::Enough, _) => Ok(Ended { signal: None, token: None, announced: None, more: true }),
+                    (Go::On, Some(ended)) => Ok(ended),
+                    // The channel closes a moment before the reader says how it ended.
+                    (Go::On, None) => reading.await,
+                },
+            }
+        }
+    }
+
+    async fn read_pages<T: Send + 'static>(
+        &self,
+        context: &Context,
+        token: Option<String>,
+        most: Option<u64>,
+        hand: Hand<T, impl Fn(PageRows) -> T + Clone + Send + 'static>,
     ) -> Result<Ended> {
         let mut fetcher = Fetcher {
             connection: self.connection,
@@ -80,8 +141,13 @@ impl Query<'_> {
         let constant = matches!(self.paginator, Some(Paginator::Cursor(p)) if p.constant);
         let mut pager = Pager::new(self.paginator, token);
         let mut announced: Option<(u64, u64)> = None;
+        let mut pages = 0;
         loop {
-            let page = match self.page(&fetcher, context, &mut pager, &mut sink).await? {
+            let page = match self.page(&fetcher, context, &mut pager, &hand).await? {
+                Reply::Signal(Signal::Empty) if !pager.may_end_empty() => {
+                    let reason = RestError::EmptyPage { records: pager.records() }.to_string();
+                    return Ok(Ended { signal: Some(Signal::Restart(reason)), token: None, announced, more: false });
+                }
                 Reply::Signal(Signal::Empty) => {
                     return Ok(Ended { signal: None, token: pager.newest().map(str::to_owned), announced, more: false });
                 }
@@ -93,22 +159,23 @@ impl Query<'_> {
             }
             // A scroll's token stays the same, so it can't say which page was lost.
             fetcher.forgets = constant;
+            pages += 1;
             let more = page.next == Next::Page;
-            if !more || page.go == Go::Enough {
+            if !more || most.is_some_and(|most| pages >= most) {
                 return Ok(Ended { signal: None, token: pager.newest().map(str::to_owned), announced, more });
             }
         }
     }
 
-    async fn page(
+    async fn page<T: Send + 'static>(
         &self,
         fetcher: &Fetcher<'_>,
         context: &Context,
         pager: &mut Pager<'_>,
-        sink: &mut impl AsyncFnMut(PageRows) -> Result<Go>,
+        hand: &Hand<T, impl Fn(PageRows) -> T + Clone + Send + 'static>,
     ) -> Result<Reply<Page>> {
         if *self.response != ResponseFormat::Json {
-            return self.spooled(fetcher, context, pager, sink).await;
+            return self.spooled(fetcher, context, pager, hand).await;
         }
         // The first groups' answers are kept until the last one is there: their records are joined.
         let mut parts: Vec<Bytes> = Vec::new();
@@ -118,7 +185,7 @@ impl Query<'_> {
             let part = fetcher
                 .fetch(&request, false, async |body| match body.content {
                     Content::Memory(bytes) => Ok(bytes),
-                    Content::Disk(_) => Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned())))),
+                    Content::Disk(..) => Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned())))),
                 })
                 .await?;
             match part {
@@ -133,43 +200,52 @@ impl Query<'_> {
                 let Content::Memory(bytes) = body.content else {
                     return Err(Trouble::Fatal(Box::new(Error::Task("a page went to disk".to_owned()))));
                 };
-                let (plan, parts, ctx) = (Arc::clone(&self.plan), parts.clone(), Arc::clone(&page_context));
-                let rows = tokio::task::spawn_blocking(move || {
-                    if parts.is_empty() {
-                        return parse_json(&plan, &ctx, &bytes);
-                    }
-                    let all: Vec<Bytes> = parts.into_iter().chain(std::iter::once(bytes)).collect();
-                    parse_json(&plan, &ctx, &join_chunks(&plan, &all)?)
-                });
+                let all: Vec<Bytes> = parts.iter().cloned().chain(std::iter::once(bytes.clone())).collect();
+                let (plan, ctx) = (Arc::clone(&self.plan), Arc::clone(&page_context));
+                let find = move || find_records(&plan, &ctx, join_chunks(&plan, &all)?);
+                let found = if bytes.len() <= AT_ONCE {
+                    find()
+                } else {
+                    let elsewhere = tokio::task::spawn_blocking(find);
+                    elsewhere.await.map_err(|e| Trouble::Fatal(Box::new(Error::Task(e.to_string()))))?
+                };
                 // An answer that can't be understood may have been cut; the next one may be whole.
-                let rows = rows.await.map_err(|e| Trouble::Fatal(Box::new(Error::Task(e.to_string()))))?.map_err(unsound)?;
-                let values = self.values(&rows);
+                let found = found.map_err(unsound)?;
+                let values = self.values(&found.envelope);
                 let facts = PageFacts {
-                    records: rows.records,
+                    records: found.records(),
                     values: &values,
                     headers: &body.headers,
-                    last_id: rows.last_id.as_deref(),
-                    body: body.hash,
+                    last_id: found.last_id.as_deref(),
+                    body: found.edges().unwrap_or_else(|| hash_of(&bytes)),
                     url: &body.url,
                 };
-                let next = pager.advance(&facts).map_err(Trouble::Again)?;
+                let next = match pager.advance(&facts) {
+                    Ok(next) => next,
+                    Err(Amiss::Again(error)) => return Err(Trouble::Again(error)),
+                    Err(Amiss::Anew(error)) => return Ok(Reply::Signal(Signal::Restart(error.to_string()))),
+                };
                 let announced = self.read.records.total.as_ref().and_then(|path| number(values.get(&path.value)?));
-                Ok((rows, next, announced))
+                Ok(Reply::Good((found, next, announced)))
             })
             .await?;
         match reply {
-            Reply::Signal(signal) => Ok(Reply::Signal(signal)),
-            Reply::Good((rows, next, announced)) => Ok(Reply::Good(Page { go: sink(rows).await?, next, announced })),
+            Reply::Signal(signal) | Reply::Good(Reply::Signal(signal)) => Ok(Reply::Signal(signal)),
+            Reply::Good(Reply::Good((found, next, announced))) => {
+                let plan = Arc::clone(&self.plan);
+                hand.on(move || found.rows(&plan, &page_context)).await;
+                Ok(Reply::Good(Page { next, announced }))
+            }
         }
     }
 
     /// A body that is kept on disk while it is received, and read from there: only whole ones are parsed.
-    async fn spooled(
+    async fn spooled<T: Send + 'static>(
         &self,
         fetcher: &Fetcher<'_>,
         context: &Context,
         pager: &mut Pager<'_>,
-        sink: &mut impl AsyncFnMut(PageRows) -> Result<Go>,
+        hand: &Hand<T, impl Fn(PageRows) -> T + Clone + Send + 'static>,
     ) -> Result<Reply<Page>> {
         let fields = self.field_groups.first().map_or("", String::as_str);
         let request = build(self.client, self.endpoint, &self.with_fields(context, fields), Some(pager))?;
@@ -179,19 +255,17 @@ impl Query<'_> {
             Reply::Signal(signal) => return Ok(Reply::Signal(signal)),
             Reply::Good(body) => body,
         };
-        let Content::Disk(file) = body.content else { return Err(Error::Task("a spooled body is in memory".to_owned())) };
-        let (sender, mut receiver) = mpsc::channel::<PageRows>(2);
+        let Content::Disk(file, hash) = body.content else { return Err(Error::Task("a spooled body is in memory".to_owned())) };
+        let (chunk, mut chunks) = mpsc::channel::<PageRows>(1);
         let (plan, format) = (Arc::clone(&self.plan), self.response.clone());
         let parsing = tokio::task::spawn_blocking(move || {
-            parse_stream(&plan, &page_context, file, &format, &mut |rows| sender.blocking_send(rows).is_ok())
+            parse_stream(&plan, &page_context, file, &format, &mut |rows| chunk.blocking_send(rows).is_ok())
         });
-        let (mut records, mut last_id, mut go) = (0, None, Go::On);
-        while let Some(rows) = receiver.recv().await {
+        let (mut records, mut last_id) = (0, None);
+        while let Some(rows) = chunks.recv().await {
             records += rows.records;
             last_id = rows.last_id.clone().or(last_id);
-            if sink(rows).await? == Go::Enough {
-                go = Go::Enough;
-            }
+            hand.on(move || Ok(rows)).await;
         }
         if let Err(error) = parsing.await.map_err(|e| Error::Task(e.to_string()))? {
             // Rows of it may be on their way: the window has to begin again.
@@ -205,12 +279,12 @@ impl Query<'_> {
             values: &BTreeMap::new(),
             headers: &body.headers,
             last_id: last_id.as_deref(),
-            body: body.hash,
+            body: hash,
             url: &body.url,
         };
         match pager.advance(&facts) {
-            Ok(next) => Ok(Reply::Good(Page { go, next, announced: None })),
-            Err(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
+            Ok(next) => Ok(Reply::Good(Page { next, announced: None })),
+            Err(Amiss::Again(error) | Amiss::Anew(error)) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),
         }
     }
 
@@ -223,10 +297,10 @@ impl Query<'_> {
         context
     }
 
-    fn values(&self, rows: &PageRows) -> BTreeMap<String, Value> {
+    fn values(&self, envelope: &[Option<Value>]) -> BTreeMap<String, Value> {
         Self::envelope(self.paginator, self.read)
             .into_iter()
-            .zip(&rows.envelope)
+            .zip(envelope)
             .filter_map(|(path, value)| Some((path, value.clone()?)))
             .collect()
     }
@@ -251,7 +325,6 @@ impl Query<'_> {
 
 /// What one page came to.
 struct Page {
-    go: Go,
     next: Next,
     announced: Option<u64>,
 }

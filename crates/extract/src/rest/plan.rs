@@ -3,9 +3,9 @@
 use super::commit::fit;
 use crate::convert::arrow_type;
 use crate::error::Result;
-use crate::plan::META_COLUMNS;
+use crate::plan::log_schema;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, SchemaRef};
 use cscopilot_spec::connector::{Connector, ConnectorStream, Drift, Read};
 use cscopilot_spec::source::{Column, Ordered, Source};
 use std::sync::{Arc, OnceLock};
@@ -74,16 +74,7 @@ impl<'a> ConnectorPlan<'a> {
 
     /// The schema of the raw table.
     pub(crate) fn schema(&self) -> SchemaRef {
-        let own = self.columns().into_iter().map(|(name, kind)| Field::new(name, kind, true));
-        let meta = META_COLUMNS.map(|name| {
-            let kind = match name {
-                "_extracted_at" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-                "_line" => DataType::Int64,
-                _ => DataType::Utf8,
-            };
-            Field::new(name, kind, true)
-        });
-        Arc::new(Schema::new(own.chain(meta).collect::<Vec<_>>()))
+        log_schema(self.columns())
     }
 
     /// Rows that are gone, as rows of the log.

@@ -61,12 +61,18 @@ pub async fn preview(
     let query = run.query(read)?;
     let (mut batches, mut rows) = (Vec::new(), 0);
     query
-        .run(&context, None, async |page| {
-            let batch = page.batch.slice(0, page.batch.num_rows().min(limit - rows));
-            rows += batch.num_rows();
-            batches.push(batch);
-            Ok(if rows >= limit { Go::Enough } else { Go::On })
-        })
+        .run(
+            &context,
+            None,
+            None,
+            |rows| rows,
+            async |page| {
+                let batch = page.batch.slice(0, page.batch.num_rows().min(limit - rows));
+                rows += batch.num_rows();
+                batches.push(batch);
+                Ok(if rows >= limit { Go::Enough } else { Go::On })
+            },
+        )
         .await?;
     connection.save_spent(&ctx.lake).await?;
     Ok(batches)

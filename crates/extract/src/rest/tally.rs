@@ -2,7 +2,8 @@
 
 use super::fetch::Counters;
 use crate::reject::Tally;
-use cscopilot_lake::step::{CheckResult, CheckSeverity, CheckStatus, Outcome};
+use crate::report::{check, rejected_checks, rejected_pct};
+use cscopilot_lake::step::{CheckResult, Outcome};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,52 +58,23 @@ impl Totals {
 
     /// Rejected rows as a percentage of all.
     pub(crate) fn rejected_pct(&self) -> f64 {
-        if self.records == 0 {
-            return 0.0;
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let pct = self.tally.total() as f64 * 100.0 / self.records as f64;
-        pct
+        rejected_pct(&self.tally, self.records)
     }
 
     /// The data checks of the read, for `ops.data_quality`.
     pub(crate) fn checks(&self, table: &str) -> Vec<CheckResult> {
-        let check = |check: String, failing: u64, total: u64, detail: Option<String>, sample: Option<String>| CheckResult {
-            subject: table.to_owned(),
-            check,
-            severity: CheckSeverity::Warn,
-            status: if failing == 0 { CheckStatus::Passed } else { CheckStatus::Warned },
-            failing_rows: failing,
-            total_rows: total,
-            detail,
-            sample,
-        };
-        let rejected = self.tally.total();
-        let mut all = vec![check(
-            "rejected_rows".to_owned(),
-            rejected,
-            self.records,
-            (rejected > 0).then(|| format!("rows that could not be read; they stand in {table}__rejected")),
-            None,
-        )];
-        for (reason, group) in self.tally.groups() {
-            all.push(check(format!("rejected_{reason}"), group.rows, self.records, None, Some(group.examples.join("\n"))));
-        }
+        let mut all = rejected_checks(table, &self.tally, self.records);
         if let Some(announced) = self.announced {
             let gap = announced.abs_diff(self.announced_read);
-            all.push(check(
-                "announced_rows".to_owned(),
-                gap,
-                announced,
-                (gap > 0).then(|| "rows announced by the API and not read".to_owned()),
-                None,
-            ));
+            let detail = (gap > 0).then(|| "rows announced by the API and not read".to_owned());
+            all.push(check(table, "announced_rows", gap, announced, detail, None));
         }
         if let Some(reason) = &self.stopped {
-            all.push(check("complete".to_owned(), 1, 1, Some(reason.clone()), None));
+            all.push(check(table, "complete", 1, 1, Some(reason.clone()), None));
         }
         if !self.ignored.is_empty() {
-            all.push(check("skipped_answers".to_owned(), self.ignored.len() as u64, self.windows, None, self.ignored.first().cloned()));
+            let skipped = self.ignored.len() as u64;
+            all.push(check(table, "skipped_answers", skipped, self.windows, None, self.ignored.first().cloned()));
         }
         all
     }

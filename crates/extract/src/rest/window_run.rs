@@ -3,6 +3,7 @@
 use super::commit::{OpenWindow, RejectedRows, Tables, fit, publish_rejected};
 use super::error::RestError;
 use super::fetch::Signal;
+use super::hashed::{Hashed, Hashing};
 use super::known::{Known, Shape};
 use super::pages::{Ended, Go, Query};
 use super::recent::Recent;
@@ -12,7 +13,6 @@ use super::tally::Totals;
 use super::window::Window;
 use crate::cursor::{CursorValue, value_at};
 use crate::error::{Error, Result};
-use crate::keys::key_hashes;
 use crate::page::PageRows;
 use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -102,12 +102,9 @@ impl Reader<'_> {
             let mut collected = self.collecting(&query.batch);
             let mut grown: Option<BTreeSet<String>> = None;
             let mut astray: Option<RestError> = None;
-            let mut read = 0;
             let result = query
-                .run(context, token.map(str::to_owned), async |rows| {
-                    read += 1;
+                .run(context, token.map(str::to_owned), pages, self.hashing(known), async |rows| {
                     match self.take(&mut collected, rows, window, known).await {
-                        Ok(()) if pages.is_some_and(|most| read >= most) => Ok(Go::Enough),
                         Ok(()) => Ok(Go::On),
                         Err(Halt::Grown(fields)) => {
                             grown = Some(fields);
@@ -173,11 +170,17 @@ impl Reader<'_> {
         }
     }
 
+    /// How the pages of a window are prepared before they are taken.
+    pub(crate) fn hashing(&self, known: &Known) -> impl Fn(PageRows) -> Hashed + Clone + Send + use<> {
+        let hashing = Hashing::new(&self.shape, known.by_key());
+        move |rows| hashing.hash(rows)
+    }
+
     /// Takes all answers of one parent's query.
     pub(crate) async fn take_all(
         &mut self,
         collected: &mut Collecting,
-        pages: Vec<PageRows>,
+        pages: Vec<Hashed>,
         ended: &Ended,
         known: &mut Known,
     ) -> Result<()> {
@@ -209,10 +212,11 @@ impl Reader<'_> {
     async fn take(
         &self,
         collected: &mut Collecting,
-        rows: PageRows,
+        page: Hashed,
         window: Option<Window>,
         known: &mut Known,
     ) -> std::result::Result<(), Halt> {
+        let Hashed { rows, hashes, keys } = page;
         let full = self.full_schema();
         let new: BTreeSet<String> =
             rows.batch.schema().fields().iter().map(|f| f.name().clone()).filter(|name| full.field_with_name(name).is_err()).collect();
@@ -240,8 +244,6 @@ impl Reader<'_> {
         // Reads of a stream may lack each other's columns; from here on all batches look the same.
         let batch = fit(rows.batch, &full)?;
         let op = batch.schema().index_of("_op").map_err(Error::from)?;
-        let hashes = self.shape.row_hashes(&batch);
-        let keys = key_hashes(&batch, &self.shape.key);
         let totals = &mut collected.totals;
         let mut keep = vec![true; batch.num_rows()];
         if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end || i.exact)) {

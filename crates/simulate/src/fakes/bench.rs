@@ -1,16 +1,19 @@
 //! A stream that nobody sells, to measure with: `/bench/events?limit=&cursor=`, as many records as were asked for.
 //!
 //! Whoever measures a reader must not measure the server. So pages are put together from records that were written once:
-//! only four fields, of fixed width, are written anew for each record, and all follow from its number alone.
+//! only four fields, of fixed width, are written anew for each record, and all follow from its number alone. And while a page is on its
+//! way, the one behind it is made ready.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::json;
@@ -148,10 +151,43 @@ impl Clock {
 struct Shared {
     block: Arc<Block>,
     records: u64,
+    /// The page that a reader will ask for next, if it goes on like that.
+    ready: Arc<Mutex<Option<(Place, Bytes)>>>,
+}
+
+/// Where a page begins, and how many records it has at most.
+type Place = (u64, usize);
+
+impl Shared {
+    /// The page, which may be ready already.
+    fn page(&self, place: Place) -> Bytes {
+        let ready = self.ready().take();
+        ready.filter(|(there, _)| *there == place).map_or_else(|| self.render(place), |(_, page)| page)
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Option<(Place, Bytes)>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prepare(&self, place: Place) {
+        let page = self.render(place);
+        *self.ready() = Some((place, page));
+    }
+
+    fn render(&self, (from, limit): Place) -> Bytes {
+        let total = self.records;
+        let to = (from + limit as u64).min(total);
+        let cursor = if to < total { format!("\"{to}\"") } else { "null".to_string() };
+        let mut body = Vec::with_capacity(limit * 200 + 100);
+        body.extend_from_slice(format!(r#"{{"total":{total},"next_cursor":{cursor},"records":["#).as_bytes());
+        self.block.render(from, to, &mut body);
+        body.extend_from_slice(b"]}");
+        body.into()
+    }
 }
 
 pub(super) fn router(state: FakeState) -> Router {
-    let shared = Shared { block: Arc::new(Block::new()), records: state.config.bench_records };
+    let shared = Shared { block: Arc::new(Block::new()), records: state.config.bench_records, ready: Arc::default() };
     Router::new().route("/events", get(events)).with_state(shared)
 }
 
@@ -171,15 +207,10 @@ async fn events(State(shared): State<Shared>, asked: Result<Query<Asked>, QueryR
     if !(1..=LARGEST).contains(&limit) {
         return bad("limit must be between 1 and 10000");
     }
-    let total = shared.records;
-    let from = asked.cursor.unwrap_or(0).min(total);
-    let to = (from + limit as u64).min(total);
-    let cursor = if to < total { format!("\"{to}\"") } else { "null".to_string() };
-    let mut body = Vec::with_capacity(limit * 200 + 100);
-    body.extend_from_slice(format!(r#"{{"total":{total},"next_cursor":{cursor},"records":["#).as_bytes());
-    shared.block.render(from, to, &mut body);
-    body.extend_from_slice(b"]}");
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let from = asked.cursor.unwrap_or(0).min(shared.records);
+    let page = shared.page((from, limit));
+    tokio::task::spawn_blocking(move || shared.prepare((from + limit as u64, limit)));
+    ([(header::CONTENT_TYPE, "application/json")], page).into_response()
 }
 
 #[cfg(test)]
@@ -192,6 +223,19 @@ mod tests {
         block.render(from, to, &mut out);
         out.push(b']');
         serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn a_page_that_was_made_ready_is_the_one_that_was_asked_for() {
+        let shared = Shared { block: Arc::new(Block::new()), records: 2_500, ready: Arc::default() };
+        let fresh = |place| shared.render(place);
+        shared.prepare((1_000, 1_000));
+        assert_eq!(shared.page((0, 1_000)), fresh((0, 1_000)), "another page than the one that is ready");
+        shared.prepare((2_000, 1_000));
+        assert_eq!(shared.page((2_000, 1_000)), fresh((2_000, 1_000)));
+        shared.prepare((3_000, 1_000)); // behind the end
+        let last: Value = serde_json::from_slice(&shared.page((2_500, 1_000))).unwrap();
+        assert_eq!((&last["total"], &last["next_cursor"], &last["records"]), (&json!(2_500), &Value::Null, &json!([])));
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn chunked(below: &str) -> PagePlan {
 
 fn join(plan: &PagePlan, bodies: &[&str]) -> Result<PageRows, Error> {
     let bodies: Vec<Bytes> = bodies.iter().map(|body| Bytes::from((*body).to_owned())).collect();
-    parse_json(plan, &context(), &join_chunks(plan, &bodies)?)
+    find_records(plan, &context(), join_chunks(plan, &bodies)?)?.rows(plan, &context())
 }
 
 #[test]
