@@ -7,7 +7,7 @@ XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
 
-.PHONY: help deps servers build demo test test-rust test-projects test-clients soak bench-extract lint fmt drift schemas audit bench bench-smoke clean
+.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn lint fmt drift schemas audit bench bench-smoke clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: build ## Simulates a company, runs one night and says where the report is
 
 test: deps servers test-rust test-projects test-clients ## Runs all tests
 
-servers: ## Installs what tests of databases start: PostgreSQL, MariaDB, ADBC drivers
+servers: ## Installs the servers that tests start: databases, object stores, a Stripe
 	@scripts/servers.sh
 
 test-rust: deps servers
@@ -39,6 +39,13 @@ test-projects: build ## Checks the starter project and the examples and runs the
 
 test-clients: build ## Reads the fakes with the vendors' own public clients, and compares
 	@python3 scripts/clients/check.py "$(BIN)"
+
+test-snowflake: deps ## Reads from a server of Snowflake's protocol, through Snowflake's own driver
+	@scripts/servers.sh snowflake
+	cargo nextest run --workspace --no-capture -E 'test(snowflake)'
+
+test-large: deps ## A table of 20 million rows in bounded memory; prints seconds and memory
+	cargo nextest run --workspace --no-capture --run-ignored only -E 'test(large_tables)'
 
 soak: build ## Faults at twenty positions of each vendor, and a hundred kills of an extraction: an hour or two
 	CSCOPILOT_FAULT_POSITIONS=20 CSCOPILOT_EXTRACT_KILLS=100 cargo nextest run --workspace --no-capture -E 'test(faults_of) or test(kills_of)'
@@ -69,6 +76,9 @@ bench-smoke: build ## The short form of `bench`
 
 bench-extract: build ## One stream of 2 and 10 million records, beside dlt on the same fake, as JSON
 	$(XTASK) bench extract --bin "$(BIN)"
+
+bench-learn: build ## Explanations of scores, beside XGBoost and treeshap on the same model, as JSON
+	$(XTASK) bench learn
 
 clean: ## Removes what the demo made
 	rm -rf data lake

@@ -3,14 +3,9 @@
 # Debian and Ubuntu through apt, macOS through brew. Says what it does; does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/wheels.sh
 
 XGBOOST_VERSION=3.4.1
-
-say() { echo "deps: $*" >&2; }
-
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
 
 have_libclang() {
   compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || [ -n "${LIBCLANG_PATH:-}" ]
@@ -56,23 +51,11 @@ fetch_xgboost() {
     Darwin-x86_64) package=xgboost platform=macosx_10_15_x86_64 sha256="" ;;
     *) say "no XGBoost library is known for $(uname -s) $(uname -m)"; exit 1 ;;
   esac
-  say "fetching the XGBoost $XGBOOST_VERSION library (wheel $package)"
-  local tmp
-  tmp=$(mktemp -d)
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.13 \
-    --platform "$platform" --dest "$tmp" "$package==$XGBOOST_VERSION"
-  local wheel
-  wheel=$(echo "$tmp"/*.whl)
-  if [ -n "$sha256" ]; then
-    echo "$sha256  $wheel" | sha256sum --check --quiet - || { say "the wheel is not the one that was pinned"; exit 1; }
-  fi
-  mkdir -p .deps
   rm -rf .deps/xgboost .deps/xgboost_cpu.libs
-  python3 -m zipfile -e "$wheel" .deps
+  fetch_wheel "$package" "$XGBOOST_VERSION" "$platform" "$sha256" .deps
   if [ -e .deps/xgboost/lib/libxgboost.so ]; then
     ln -sf libxgboost.so .deps/xgboost/lib/libxgboost.so.3
   fi
-  rm -rf "$tmp"
   touch "$marker"
 }
 

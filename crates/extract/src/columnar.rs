@@ -1,13 +1,16 @@
-//! Parquet files: columns are cast to the declared types; a value that its type can't hold rejects its row.
+//! Parquet files and Arrow batches of databases: columns become those of the declaration; a value that its type can't hold rejects its row.
 
-use crate::convert::{ColumnPlan, Problems, arrow_type};
+use crate::codec::Codec;
+use crate::codec::cells::{Cell, Kind, MAX_TEXT_BYTES};
+use crate::codec::csv::Layout;
+use crate::convert::{ColumnPlan, Problems, Source, arrow_type};
 use crate::cursor::row_hash;
 use crate::error::{Error, Result};
 use crate::files::{InputFile, Place, read_error};
 use crate::parse::{Counted, FileContext, Parsed, Rows, finish, no_column};
 use crate::plan::StreamPlan;
 use crate::reject::{Reason, Rejected, shown};
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, new_null_array};
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -17,6 +20,7 @@ use cscopilot_spec::source::ColumnType;
 use object_store::GetOptions;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::reader::ChunkReader;
+use std::sync::Arc;
 
 const BATCH_ROWS: usize = 64 * 1024;
 
@@ -123,11 +127,15 @@ fn convert(plan: &StreamPlan, index: usize, context: &FileContext, batch: &Recor
     finish(plan, context, index, rows, |row| row_hash(text.of(row).as_bytes()), counted)
 }
 
-/// Casts a column to its declared type; a value that it can't hold becomes a problem of its row.
+/// A column as its declared type; a value that it can't hold becomes a problem of its row.
 pub(crate) fn cast(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problems) -> Result<ArrayRef> {
     let target = arrow_type(column.kind);
-    if *array.data_type() == target {
-        return Ok(std::sync::Arc::clone(array));
+    let is_plain_text = column.kind == ColumnType::String && column.null_values.is_empty() && !column.trim;
+    if *array.data_type() == target && (target != DataType::Utf8 || is_plain_text) {
+        return Ok(Arc::clone(array));
+    }
+    if goes_by_text(column.kind, array.data_type()) {
+        return by_text(column, array, problems);
     }
     // Instants without a zone are in the column's zone, or in UTC.
     let local;
@@ -153,6 +161,40 @@ pub(crate) fn cast(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problem
         }
     }
     Ok(cast)
+}
+
+/// Whether values are read by the declaration's rules, as in a file of text: text is, and so is a number that a cast would misread. A number
+/// is no instant without a `format`, any number would be a truth, and a float would be rounded to a decimal without a word.
+fn goes_by_text(kind: ColumnType, from: &DataType) -> bool {
+    let is_text = match from {
+        DataType::Dictionary(_, value) => value.is_string(),
+        from => from.is_string(),
+    };
+    let is_misread = match kind {
+        ColumnType::Bool | ColumnType::Date | ColumnType::Timestamp => from.is_numeric(),
+        ColumnType::Decimal(_, _) => from.is_floating(),
+        _ => false,
+    };
+    is_text || is_misread
+}
+
+fn by_text(column: &ColumnPlan, array: &ArrayRef, problems: &mut Problems) -> Result<ArrayRef> {
+    let kind = if array.data_type().is_numeric() { Kind::Number } else { Kind::Text };
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let text = cast_with_options(array, &DataType::Utf8, &strict)?;
+    let text = text.as_string::<i32>();
+    let mut cells = Vec::with_capacity(text.len());
+    for (row, ends) in text.value_offsets().windows(2).enumerate() {
+        let (start, end) = (ends[0] as usize, ends[1] as usize);
+        if end - start > MAX_TEXT_BYTES {
+            problems.add(row, Reason::TooLong, Some(&column.name), format!("a value has {} bytes", end - start));
+        }
+        let is_there = text.is_valid(row) && end - start <= MAX_TEXT_BYTES;
+        cells.push(if is_there { Cell::new(start, end, kind) } else { Cell::MISSING });
+    }
+    // Nothing in it is an escape.
+    let codec = Codec::Csv(Layout { delimiter: b'\t', quote: None, fields: 1, wanted: Vec::new() });
+    Ok(column.convert(&cells, &Source { text: text.value_data(), codec: &codec }, problems)?)
 }
 
 /// For casts that cut off what doesn't fit (a fraction, a time of day): row by row whether nothing was cut.
@@ -190,3 +232,6 @@ impl<'a> RowText<'a> {
         parts.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod adbc;
 mod arrow_rows;
 mod cells;
 mod commit;
+mod common;
 mod connection;
 mod convert;
 mod copy_text;
@@ -26,15 +27,13 @@ mod sqlite;
 mod state;
 
 #[cfg(test)]
-mod servers;
-#[cfg(test)]
 mod tests;
 
 use crate::error::{Error, Result};
 use crate::run::check_types;
 use connection::Connection;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_spec::Source;
+use cscopilot_spec::{Project, Source};
 use known::Known;
 use read::Reading;
 use request::Request;
@@ -61,4 +60,24 @@ pub(crate) async fn run(ctx: &StepContext, source: &Source, source_name: &str, s
         None => Known::default(),
     };
     Reading::new(ctx, request, state, known, stored.is_some()).run(connection).await
+}
+
+/// Tries whether a database can be reached and its streams can be read, without reading a row: what stands in the way of streams.
+///
+/// # Errors
+/// Any [`Error`] that concerns all streams.
+pub(crate) async fn look(project: &Project, source: &Source, source_name: &str) -> Result<Vec<Error>> {
+    let Some(root) = &source.database else { return Ok(Vec::new()) };
+    let mut requests = Vec::new();
+    for (name, stream) in source.streams.iter() {
+        let plan = request::plan(source_name, source, name, stream)?;
+        requests.push(Request::new(plan, stream, name, root.reading(), None));
+    }
+    Connection::resolve(project, root)?.look(requests).await
+}
+
+/// The column by which a stream's state says that it is read, where it is, and the last value that was read.
+pub(crate) fn reached(table: &str, state: &serde_json::Value) -> Result<Option<(String, Option<String>)>> {
+    let state = State::parse(table, Some(state))?;
+    Ok(state.cursor.map(|column| (column, state.after.map(|after| after.text()))))
 }

@@ -13,8 +13,8 @@ use std::time::SystemTime;
 /// How deep `**` looks; a loop of links ends here.
 const MAX_DEPTH: usize = 32;
 
-/// Where a source's files lie.
-#[derive(Debug, Clone)]
+/// Where a source's files lie. It has no `Debug`, nor has what holds it: a store would show its credentials.
+#[derive(Clone)]
 pub(crate) enum Root {
     /// A folder.
     Local(PathBuf),
@@ -23,7 +23,7 @@ pub(crate) enum Root {
 }
 
 /// A file to be read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct InputFile {
     /// Its path below the root, with forward slashes: the same wherever the root lies.
     pub(crate) key: String,
@@ -35,7 +35,7 @@ pub(crate) struct InputFile {
 }
 
 /// Where one file lies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Place {
     /// On disk, with its time of change when its content was hashed.
     Local { path: PathBuf, modified: Option<SystemTime> },

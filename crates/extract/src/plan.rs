@@ -137,9 +137,13 @@ pub(crate) fn encoding(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes()).filter(|e| *e != encoding_rs::REPLACEMENT)
 }
 
-/// The schema of a raw table.
-pub(crate) fn raw_schema(stream: &Stream) -> SchemaRef {
-    let declared = stream.columns.iter().map(|(name, column)| Field::new(name.as_str(), arrow_type(column.r#type.value), true));
+/// The schema of a raw table that holds a stream of files or a database.
+fn raw_schema(stream: &Stream) -> SchemaRef {
+    log_schema(stream.columns.iter().map(|(name, column)| (name.as_str(), arrow_type(column.r#type.value))))
+}
+
+/// The schema of a raw table: its own columns, and the log's.
+pub(crate) fn log_schema(own: impl IntoIterator<Item = (impl Into<String>, DataType)>) -> SchemaRef {
     let meta = META_COLUMNS.map(|name| {
         let kind = match name {
             "_extracted_at" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -148,7 +152,8 @@ pub(crate) fn raw_schema(stream: &Stream) -> SchemaRef {
         };
         Field::new(name, kind, true)
     });
-    Arc::new(Schema::new(declared.chain(meta).collect::<Vec<_>>()))
+    let own = own.into_iter().map(|(name, kind)| Field::new(name, kind, true));
+    Arc::new(Schema::new(own.chain(meta).collect::<Vec<_>>()))
 }
 
 fn declaration(format: &Format, stream: &Stream) -> String {

@@ -23,50 +23,61 @@ pub(crate) struct Totals {
     pub(crate) present: Vec<bool>,
 }
 
-impl Totals {
-    /// Rejected rows as a percentage of all.
-    pub(crate) fn rejected_pct(&self) -> f64 {
-        if self.records == 0 {
-            return 0.0;
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let pct = self.tally.total() as f64 * 100.0 / self.records as f64;
-        pct
+/// A data check of a raw table, which is passed unless rows fail it.
+pub(crate) fn check(
+    table: &str,
+    check: impl Into<String>,
+    failing_rows: u64,
+    total_rows: u64,
+    detail: Option<String>,
+    sample: Option<String>,
+) -> CheckResult {
+    CheckResult {
+        subject: table.to_owned(),
+        check: check.into(),
+        severity: CheckSeverity::Warn,
+        status: if failing_rows == 0 { CheckStatus::Passed } else { CheckStatus::Warned },
+        failing_rows,
+        total_rows,
+        detail,
+        sample,
     }
+}
+
+/// The checks of rejected rows: all of them, and those of each reason.
+pub(crate) fn rejected_checks(table: &str, tally: &Tally, records: u64) -> Vec<CheckResult> {
+    let rejected = tally.total();
+    let detail = (rejected > 0).then(|| format!("rows that could not be read; they stand in {table}__rejected"));
+    let by_reason = tally.groups().map(|(reason, group)| {
+        let examples = group.examples.join("\n");
+        check(table, format!("rejected_{reason}"), group.rows, records, None, Some(examples))
+    });
+    std::iter::once(check(table, "rejected_rows", rejected, records, detail, None)).chain(by_reason).collect()
+}
+
+/// Rejected rows as a percentage of all.
+pub(crate) fn rejected_pct(tally: &Tally, records: u64) -> f64 {
+    if records == 0 {
+        return 0.0;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let pct = tally.total() as f64 * 100.0 / records as f64;
+    pct
 }
 
 /// The checks of a read: rejected rows by reason, and repeated keys where the stream has a key.
 pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
-    let subject = plan.table.to_string();
-    let check = |check: String, failing: u64, total: u64, detail: Option<String>, sample: Option<String>| CheckResult {
-        subject: subject.clone(),
-        check,
-        severity: CheckSeverity::Warn,
-        status: if failing == 0 { CheckStatus::Passed } else { CheckStatus::Warned },
-        failing_rows: failing,
-        total_rows: total,
-        detail,
-        sample,
-    };
-    let mut all = vec![check(
-        "rejected_rows".to_owned(),
-        totals.tally.total(),
-        totals.records,
-        (totals.tally.total() > 0).then(|| format!("rows that could not be read; they stand in {}", plan.rejected)),
-        None,
-    )];
-    for (reason, group) in totals.tally.groups() {
-        all.push(check(format!("rejected_{reason}"), group.rows, totals.records, None, Some(group.examples.join("\n"))));
-    }
+    let table = plan.table.to_string();
+    let mut all = rejected_checks(&table, &totals.tally, totals.records);
     if !plan.primary_key.is_empty() {
         let detail = (totals.repeated_keys > 0).then(|| {
             format!("rows that repeat the key ({}) of another row of the same read; the raw table keeps them all", key_names(plan))
         });
-        all.push(check(format!("duplicate_keys({})", key_names(plan)), totals.repeated_keys, totals.rows, detail, None));
+        all.push(check(&table, format!("duplicate_keys({})", key_names(plan)), totals.repeated_keys, totals.rows, detail, None));
     }
     if totals.late > 0 {
         let detail = "rows that appeared in a file below the cursor it was read up to; they were left out".to_owned();
-        all.push(check("late_rows".to_owned(), totals.late, totals.records, Some(detail), None));
+        all.push(check(&table, "late_rows", totals.late, totals.records, Some(detail), None));
     }
     all
 }
@@ -104,7 +115,7 @@ pub(crate) fn too_many(plan: &StreamPlan, totals: &Totals) -> Error {
         table: plan.table.to_string(),
         rejected: totals.tally.total(),
         total: totals.records,
-        pct: totals.rejected_pct(),
+        pct: rejected_pct(&totals.tally, totals.records),
         allowed: plan.max_rejected_pct,
         summary: summary(&totals.tally),
     }

@@ -8,7 +8,7 @@ use crate::parse::{FileContext, Parsed, Seen};
 use crate::plan::StreamPlan;
 use crate::read::read;
 use crate::reject::{Rejected, RejectedOfFile, Tally, rejected_batch, rejected_schema};
-use crate::report::{Totals, checks, too_many, warnings};
+use crate::report::{Totals, checks, rejected_pct, too_many, warnings};
 use crate::rest::Connections;
 use crate::state::{FileState, State};
 use crate::{database, rest};
@@ -222,7 +222,7 @@ impl Reading<'_> {
         if !plan.primary_key.is_empty() {
             totals.repeated_keys = tokio::task::spawn_blocking(|| keys.repeated()).await.map_err(|e| Error::Task(e.to_string()))?;
         }
-        if totals.rejected_pct() > plan.max_rejected_pct {
+        if rejected_pct(&totals.tally, totals.records) > plan.max_rejected_pct {
             return Err(too_many(plan, &totals));
         }
         totals.files = results.len() as u64;

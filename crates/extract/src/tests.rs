@@ -11,6 +11,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+mod buckets;
+
 /// A project with one source `s` over its folder `data`.
 struct Fixture {
     folder: tempfile::TempDir,

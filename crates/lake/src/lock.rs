@@ -63,7 +63,8 @@ impl Coded for LockHeld {
     }
 
     fn help(&self) -> Option<String> {
-        Some("wait until it has ended; the lock frees itself when that process ends, also when it is killed".to_owned())
+        let how = "wait until it has ended; the lock frees itself when that process ends, also when it is killed (on an object store a minute later)";
+        Some(how.to_owned())
     }
 }
 
@@ -100,20 +101,33 @@ struct Record {
     until: Option<DateTime<Utc>>,
 }
 
+impl Record {
+    fn new(owner: &LockOwner) -> Self {
+        Self { owner: owner.clone(), since: clock::now(), token: Uuid::new_v4(), until: None }
+    }
+}
+
 const LEASE: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long giving a lease back may take; after that it is left to run out.
+const RELEASE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn lock(root: &Root, owner: &LockOwner) -> Result<Result<RunLock, LockHeld>> {
-    let record = Record { owner: owner.clone(), since: clock::now(), token: Uuid::new_v4(), until: None };
     match &root.folder {
         Some(folder) => {
+            let record = Record::new(owner);
             let path = folder.join(".lock");
             tokio::task::spawn_blocking(move || lock_file(&path, &record))
                 .await
                 .unwrap_or_else(|e| Err(Error::disk("taking the lock")(std::io::Error::other(e))))
         }
-        None => Lease::take(Arc::clone(&root.store), record, LEASE, HEARTBEAT).await,
+        None => lease(root, owner, LEASE, HEARTBEAT).await,
     }
+}
+
+/// Takes the lock as a lease of some length, renewed by a heartbeat.
+pub(crate) async fn lease(root: &Root, owner: &LockOwner, length: Duration, beat: Duration) -> Result<Result<RunLock, LockHeld>> {
+    Lease::take(root, Record::new(owner), length, beat).await
 }
 
 fn lock_file(path: &std::path::Path, record: &Record) -> Result<Result<RunLock, LockHeld>> {
@@ -154,7 +168,7 @@ fn held_by(record: Option<Record>) -> LockHeld {
 #[derive(Debug)]
 struct Lease {
     heartbeat: tokio::task::JoinHandle<()>,
-    store: Arc<dyn ObjectStore>,
+    root: Root,
     token: Uuid,
 }
 
@@ -163,7 +177,8 @@ fn lease_path() -> Path {
 }
 
 impl Lease {
-    async fn take(store: Arc<dyn ObjectStore>, mut record: Record, length: Duration, beat: Duration) -> Result<Result<RunLock, LockHeld>> {
+    async fn take(root: &Root, mut record: Record, length: Duration, beat: Duration) -> Result<Result<RunLock, LockHeld>> {
+        let store = &root.store;
         let failed = |e| Error::storage("taking the lock")(e);
         // A lease that can't be taken at once is someone's; one that has ended is taken over by replacing exactly what was read.
         for _ in 0..3 {
@@ -177,12 +192,14 @@ impl Lease {
                     (PutMode::Update(version), serde_json::from_slice::<Record>(&bytes).ok())
                 }
             };
-            if let Some(other) = found.filter(|r| r.until.is_some_and(|until| until > clock::now())) {
+            // A put whose answer was lost is repeated by the client, and then refused: the lease is ours all the same.
+            let ours = found.as_ref().is_some_and(|r| r.token == record.token);
+            if let Some(other) = found.filter(|r| !ours && r.until.is_some_and(|until| until > clock::now())) {
                 return Ok(Err(held_by(Some(other))));
             }
-            if put(store.as_ref(), &record, mode).await.map_err(failed)? {
-                let heartbeat = tokio::spawn(renew(Arc::clone(&store), record.clone(), length, beat));
-                let lease = Self { heartbeat, store, token: record.token };
+            if ours || put(store.as_ref(), &record, mode).await.map_err(failed)? {
+                let heartbeat = tokio::spawn(renew(Arc::clone(store), record.clone(), length, beat));
+                let lease = Self { heartbeat, root: root.clone(), token: record.token };
                 return Ok(Ok(RunLock { _held: Held::Lease(lease) }));
             }
         }
@@ -226,7 +243,7 @@ async fn renew(store: Arc<dyn ObjectStore>, mut record: Record, length: Duration
 impl Drop for Lease {
     fn drop(&mut self) {
         self.heartbeat.abort();
-        let (store, token) = (Arc::clone(&self.store), self.token);
+        let (store, token) = (Arc::clone(&self.root.store), self.token);
         let release = async move {
             if let Ok(found) = store.get(&lease_path()).await
                 && let Ok(bytes) = found.bytes().await
@@ -237,7 +254,7 @@ impl Drop for Lease {
         };
         // A drop can't wait. On a thread of its own the deletion ends also when the runtime is about to; else the lease just runs out.
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            drop(std::thread::spawn(move || runtime.block_on(release)).join());
+            drop(std::thread::spawn(move || runtime.block_on(async { tokio::time::timeout(RELEASE, release).await })).join());
         }
     }
 }

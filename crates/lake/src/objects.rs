@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{Attribute, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -40,6 +40,15 @@ impl Objects {
         self.root.store.as_ref()
     }
 
+    /// On an object store a page gets the type by which a browser shows it; a local disk keeps no types.
+    fn put_options(&self, location: &Path, mode: PutMode) -> PutOptions {
+        let mut options = PutOptions { mode, ..PutOptions::default() };
+        if let (None, Some(kind)) = (&self.root.folder, content_type(location)) {
+            options.attributes.insert(Attribute::ContentType, kind.into());
+        }
+        options
+    }
+
     /// The object's bytes; `None` if there is none.
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         let location = checked(path)?;
@@ -58,14 +67,15 @@ impl Objects {
     /// Puts an object, replacing one that is there.
     pub async fn put(&self, path: &str, bytes: impl Into<Bytes>) -> Result<()> {
         let location = checked(path)?;
-        self.store().put(&location, PutPayload::from(bytes.into())).await.map_err(Error::storage(format!("writing {path}")))?;
-        Ok(())
+        let options = self.put_options(&location, PutMode::Overwrite);
+        let done = self.store().put_opts(&location, PutPayload::from(bytes.into()), options).await;
+        done.map(|_| ()).map_err(Error::storage(format!("writing {path}")))
     }
 
     /// Puts an object only if there is none; `false` if there was one, which stays as it is.
     pub async fn put_if_absent(&self, path: &str, bytes: impl Into<Bytes>) -> Result<bool> {
         let location = checked(path)?;
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let options = self.put_options(&location, PutMode::Create);
         match self.store().put_opts(&location, PutPayload::from(bytes.into()), options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
@@ -164,6 +174,17 @@ impl Objects {
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.root.url)
     }
+}
+
+fn content_type(path: &Path) -> Option<&'static str> {
+    Some(match path.extension()? {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "json" => "application/json",
+        _ => return None,
+    })
 }
 
 fn json<T: Serialize + ?Sized>(path: &str, value: &T) -> Result<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! A binary-split tree ensemble with one output, as XGBoost trains it.
 
+use crate::categories::Categories;
 use crate::error::Error;
 
 /// One node of a tree.
@@ -18,11 +19,45 @@ pub enum Node {
         /// Whether a missing value goes left.
         default_left: bool,
     },
+    /// The categories listed go right, all others left; a missing value (NaN) goes to the default side.
+    Categorical {
+        /// Index of the feature.
+        feature: usize,
+        /// The categories that go right.
+        to_right: Categories,
+        /// Index of the left child.
+        left: usize,
+        /// Index of the right child.
+        right: usize,
+        /// Whether a missing value goes left.
+        default_left: bool,
+    },
     /// The value that the tree adds to the margin.
     Leaf {
         /// Value in margin space, learning rate included.
         value: f64,
     },
+}
+
+/// What all kinds of splits have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Branch {
+    pub(crate) feature: usize,
+    pub(crate) left: usize,
+    pub(crate) right: usize,
+    pub(crate) default_left: bool,
+}
+
+impl Node {
+    /// The split's feature and children; nothing for a leaf.
+    pub(crate) fn branch(&self) -> Option<Branch> {
+        match *self {
+            Self::Split { feature, left, right, default_left, .. } | Self::Categorical { feature, left, right, default_left, .. } => {
+                Some(Branch { feature, left, right, default_left })
+            }
+            Self::Leaf { .. } => None,
+        }
+    }
 }
 
 /// A tree: nodes with their training cover (sum of hessians); node 0 is the root.
@@ -45,20 +80,18 @@ impl Tree {
         let mut has_parent = vec![false; nodes.len()];
         for (at, node) in nodes.iter().enumerate() {
             match node {
-                Node::Split { left, right, threshold, .. } => {
-                    if threshold.is_nan() {
-                        return bad("a split without a threshold");
-                    }
-                    for child in [*left, *right] {
-                        // A child behind its parent and owned once: walks end, and no cycle exists.
-                        match has_parent.get_mut(child) {
-                            Some(seen) if !*seen && child > at => *seen = true,
-                            _ => return bad("a child that does not exist or has two parents"),
-                        }
+                Node::Split { threshold, .. } if threshold.is_nan() => return bad("a split without a threshold"),
+                Node::Leaf { value } if !value.is_finite() => return bad("a leaf that is not finite"),
+                _ => {}
+            }
+            if let Some(Branch { left, right, .. }) = node.branch() {
+                for child in [left, right] {
+                    // A child behind its parent and owned once: walks end, and no cycle exists.
+                    match has_parent.get_mut(child) {
+                        Some(seen) if !*seen && child > at => *seen = true,
+                        _ => return bad("a child that does not exist or has two parents"),
                     }
                 }
-                Node::Leaf { value } if !value.is_finite() => return bad("a leaf that is not finite"),
-                Node::Leaf { .. } => {}
             }
         }
         Ok(Self { nodes, cover })
@@ -67,6 +100,11 @@ impl Tree {
     /// The nodes, root first.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The nodes' training cover (sum of hessians), in the nodes' order.
+    pub fn cover(&self) -> &[f64] {
+        &self.cover
     }
 
     /// Share of a node's cover that goes left, and right. The shares of the two children add to one exactly.
@@ -79,14 +117,18 @@ impl Tree {
     pub fn value(&self, row: &[f32]) -> f64 {
         let mut at = 0;
         loop {
-            match &self.nodes[at] {
+            at = match &self.nodes[at] {
                 Node::Leaf { value } => return *value,
                 Node::Split { feature, threshold, left, right, default_left } => {
                     let x = row[*feature];
-                    let goes_left = if x.is_nan() { *default_left } else { x < *threshold };
-                    at = if goes_left { *left } else { *right };
+                    if x < *threshold || x.is_nan() && *default_left { *left } else { *right }
                 }
-            }
+                Node::Categorical { feature, to_right, left, right, default_left } => {
+                    let x = row[*feature];
+                    let goes_left = if x.is_nan() { *default_left } else { !to_right.contains(x) };
+                    if goes_left { *left } else { *right }
+                }
+            };
         }
     }
 }
@@ -104,8 +146,7 @@ pub struct TreeEnsemble {
 impl TreeEnsemble {
     /// Builds an ensemble of trees that split on features `0..num_features`.
     pub fn new(trees: Vec<Tree>, base_margin: f64, num_features: usize) -> Result<Self, Error> {
-        let splits = trees.iter().flat_map(|t| &t.nodes);
-        let widest = splits.filter_map(|n| if let Node::Split { feature, .. } = n { Some(*feature) } else { None }).max();
+        let widest = trees.iter().flat_map(|t| &t.nodes).filter_map(Node::branch).map(|b| b.feature).max();
         if widest.is_some_and(|f| f >= num_features) {
             return Err(Error::Malformed("a split on a feature that the model does not have".into()));
         }

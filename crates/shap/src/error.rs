@@ -17,4 +17,14 @@ pub enum Error {
         /// Number of features the model has.
         expected: usize,
     },
+    /// The groups of features don't fit the explanations.
+    #[error("{given} features are put into {width} groups, but there are {features} features, or a group is numbered {width} or higher")]
+    Groups {
+        /// Number of features that have a group.
+        given: usize,
+        /// Number of features that are explained.
+        features: usize,
+        /// Number of groups.
+        width: usize,
+    },
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::explain::Explanations;
+use crate::explanations::Explanations;
 
 /// A linear model `intercept + Σ coefficient · x` with the background means of its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +33,11 @@ impl LinearModel {
     /// feature to the reader. The result has `width` features.
     pub fn explain(&self, rows: &[f64], groups: &[usize], width: usize) -> Result<Explanations, Error> {
         let inputs = self.coefficients.len();
-        if inputs == 0 || !rows.len().is_multiple_of(inputs) || groups.len() != inputs || groups.iter().any(|g| *g >= width) {
+        if inputs == 0 || !rows.len().is_multiple_of(inputs) {
             return Err(Error::Width { given: rows.len(), expected: inputs });
+        }
+        if groups.len() != inputs || groups.iter().any(|g| *g >= width) {
+            return Err(Error::Groups { given: groups.len(), features: inputs, width });
         }
         let mut contributions = vec![0.0; rows.len() / inputs * width];
         for (row, out) in rows.chunks_exact(inputs).zip(contributions.chunks_exact_mut(width)) {

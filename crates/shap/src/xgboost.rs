@@ -1,7 +1,10 @@
 //! Reading XGBoost's model files (format of versions 2 and 3).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
+use crate::categories::Categories;
 use crate::ensemble::{Node, Tree, TreeEnsemble};
 use crate::error::Error;
 use crate::ubjson;
@@ -54,8 +57,20 @@ struct TreeFile {
     split_conditions: Vec<f64>,
     default_left: Vec<Flag>,
     sum_hessian: Vec<f64>,
+    /// 1 for categorical splits; versions before 1.3 have none and leave it out, as well as what follows.
     #[serde(default)]
     split_type: Vec<i64>,
+    /// The nodes of categorical splits,
+    #[serde(default)]
+    categories_nodes: Vec<i64>,
+    /// where the categories of each begin in `categories`,
+    #[serde(default)]
+    categories_segments: Vec<i64>,
+    /// and how many there are.
+    #[serde(default)]
+    categories_sizes: Vec<i64>,
+    #[serde(default)]
+    categories: Vec<i64>,
 }
 
 /// JSON files hold 0 and 1; some versions write booleans.
@@ -110,7 +125,8 @@ fn base_margin(text: &str, objective: &str) -> Result<f64, Error> {
     let score = f64::from(score);
     let margin = match objective {
         "binary:logistic" | "reg:logistic" => (score / (1.0 - score)).ln(),
-        "binary:logitraw" | "reg:squarederror" => score,
+        "binary:logitraw" | "reg:squarederror" | "reg:squaredlogerror" | "reg:pseudohubererror" | "reg:absoluteerror" => score,
+        "survival:aft" | "survival:cox" | "count:poisson" | "reg:gamma" | "reg:tweedie" => score.ln(),
         other => return Err(Error::Unsupported(format!("the objective `{other}`"))),
     };
     if margin.is_finite() { Ok(margin) } else { Err(Error::Malformed(format!("base_score `{text}` is out of range"))) }
@@ -122,28 +138,51 @@ fn tree(file: TreeFile) -> Result<Tree, Error> {
     if lengths.iter().any(|len| *len != n) || file.sum_hessian.len() != n {
         return Err(Error::Malformed("the arrays of a tree differ in length".into()));
     }
-    if file.split_type.iter().any(|kind| *kind != 0) {
-        return Err(Error::Unsupported("categorical splits".into()));
+    if !file.split_type.is_empty() && file.split_type.len() != n {
+        return Err(Error::Malformed("the arrays of a tree differ in length".into()));
     }
+    let mut sets = categories(&file)?;
     let index = |x: i64| usize::try_from(x).map_err(|_| Error::Malformed("a tree has a negative index".into()));
     let mut nodes = Vec::with_capacity(n);
     for at in 0..n {
-        nodes.push(if file.left_children[at] == -1 {
-            Node::Leaf { value: file.split_conditions[at] }
-        } else {
-            Node::Split {
-                feature: index(file.split_indices[at])?,
-                threshold: file.split_conditions[at] as f32,
-                left: index(file.left_children[at])?,
-                right: index(file.right_children[at])?,
-                default_left: match file.default_left[at] {
-                    Flag::Number(x) => x != 0,
-                    Flag::Bool(x) => x,
-                },
+        if file.left_children[at] == -1 {
+            nodes.push(Node::Leaf { value: file.split_conditions[at] });
+            continue;
+        }
+        let (feature, left, right) = (index(file.split_indices[at])?, index(file.left_children[at])?, index(file.right_children[at])?);
+        let default_left = match file.default_left[at] {
+            Flag::Number(x) => x != 0,
+            Flag::Bool(x) => x,
+        };
+        nodes.push(match file.split_type.get(at) {
+            None | Some(0) => Node::Split { feature, threshold: file.split_conditions[at] as f32, left, right, default_left },
+            Some(1) => {
+                let Some(to_right) = sets.remove(&at) else {
+                    return Err(Error::Malformed("a categorical split has no categories".into()));
+                };
+                Node::Categorical { feature, to_right, left, right, default_left }
             }
+            Some(other) => return Err(Error::Unsupported(format!("splits of type {other}"))),
         });
     }
     Tree::new(nodes, file.sum_hessian)
+}
+
+/// The categories of each categorical split, by node.
+fn categories(file: &TreeFile) -> Result<BTreeMap<usize, Categories>, Error> {
+    let bad = || Error::Malformed("the categories of a tree are out of order".into());
+    if file.categories_segments.len() != file.categories_nodes.len() || file.categories_sizes.len() != file.categories_nodes.len() {
+        return Err(bad());
+    }
+    let mut sets = BTreeMap::new();
+    for ((node, begin), size) in file.categories_nodes.iter().zip(&file.categories_segments).zip(&file.categories_sizes) {
+        let number = |x: i64| usize::try_from(x).map_err(|_| bad());
+        let (node, begin, size) = (number(*node)?, number(*begin)?, number(*size)?);
+        let chosen = begin.checked_add(size).and_then(|end| file.categories.get(begin..end)).ok_or_else(bad)?;
+        let chosen = chosen.iter().map(|category| u32::try_from(*category)).collect::<Result<Vec<u32>, _>>().map_err(|_| bad())?;
+        sets.insert(node, Categories::new(chosen)?);
+    }
+    Ok(sets)
 }
 
 #[cfg(test)]
@@ -153,6 +192,7 @@ mod tests {
 
     const JSON: &[u8] = include_bytes!("../tests/data/small.json");
     const UBJ: &[u8] = include_bytes!("../tests/data/small.ubj");
+    const CATEGORICAL: &[u8] = include_bytes!("../tests/data/categorical.ubj");
 
     /// What Python's xgboost 3.4.1 gave for the model in `tests/data`.
     #[derive(Deserialize)]
@@ -162,24 +202,52 @@ mod tests {
         contributions: Vec<Vec<f64>>,
     }
 
+    fn agree(bytes: &[u8], expected: &[u8]) -> TreeEnsemble {
+        let expected: Expected = serde_json::from_slice(expected).unwrap();
+        let ensemble = TreeEnsemble::from_bytes(bytes).unwrap();
+        let width = ensemble.num_features();
+        let rows: Vec<f32> = expected.rows.iter().flatten().map(|x| x.unwrap_or(f32::NAN)).collect();
+        let explained = Explainer::new(&ensemble).explain(&rows, width).unwrap();
+        for (i, row) in rows.chunks(width).enumerate() {
+            assert!((ensemble.margin(row) - expected.margins[i]).abs() < 1e-5);
+            assert!((explained.margin(i) - ensemble.margin(row)).abs() < 1e-12);
+            let theirs = &expected.contributions[i];
+            for (ours, theirs) in explained.row(i).iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
+            }
+            assert!((explained.base_value() - theirs[width]).abs() < 1e-5);
+        }
+        ensemble
+    }
+
     #[test]
     fn agrees_with_xgboost_on_margins_and_contributions() {
-        let expected: Expected = serde_json::from_slice(include_bytes!("../tests/data/small.expected.json")).unwrap();
         for bytes in [JSON, UBJ] {
-            let ensemble = TreeEnsemble::from_bytes(bytes).unwrap();
+            let ensemble = agree(bytes, include_bytes!("../tests/data/small.expected.json"));
             assert_eq!(ensemble.feature_names(), ["f0", "f1", "f2", "f3", "f4", "f5"]);
-            let rows: Vec<f32> = expected.rows.iter().flatten().map(|x| x.unwrap_or(f32::NAN)).collect();
-            let explained = Explainer::new(&ensemble).explain(&rows, 6).unwrap();
-            for (i, row) in rows.chunks(6).enumerate() {
-                assert!((ensemble.margin(row) - expected.margins[i]).abs() < 1e-5);
-                assert!((explained.margin(i) - ensemble.margin(row)).abs() < 1e-12);
-                let theirs = &expected.contributions[i];
-                for (ours, theirs) in explained.row(i).iter().zip(theirs) {
-                    assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
-                }
-                assert!((explained.base_value() - theirs[6]).abs() < 1e-5);
-            }
         }
+    }
+
+    #[test]
+    fn agrees_with_xgboost_on_categorical_splits() {
+        // Categories of one feature are split one against the rest, those of the other into sets; the rows have unknown ones too.
+        agree(CATEGORICAL, include_bytes!("../tests/data/categorical.expected.json"));
+    }
+
+    #[test]
+    fn puts_the_base_score_through_the_link_of_the_objective() {
+        // What Python's xgboost 3.4.1 predicts for models without trees.
+        for (objective, margin) in [
+            ("binary:logistic", -1.3862943611198906),
+            ("reg:squarederror", 0.2),
+            ("binary:logitraw", 0.2),
+            ("survival:aft", -1.6094379124341003),
+            ("count:poisson", -1.6094379124341003),
+        ] {
+            assert!((base_margin("[2E-1]", objective).unwrap() - margin).abs() < 1e-7, "{objective}");
+        }
+        assert!(base_margin("[0E0]", "survival:aft").is_err());
+        assert!(base_margin("[2E-1,3E-1]", "binary:logistic").is_err());
     }
 
     #[test]
@@ -193,10 +261,15 @@ mod tests {
         for cut in (0..UBJ.len()).step_by(7) {
             assert!(TreeEnsemble::from_bytes(&UBJ[..cut]).is_err());
         }
-        for at in (0..UBJ.len()).step_by(3) {
-            let mut damaged = UBJ.to_vec();
-            damaged[at] ^= 0x55;
-            let _ = TreeEnsemble::from_bytes(&damaged);
+        for whole in [UBJ, CATEGORICAL] {
+            for at in (0..whole.len()).step_by(11) {
+                let mut damaged = whole.to_vec();
+                damaged[at] ^= 0x55;
+                if let Ok(ensemble) = TreeEnsemble::from_bytes(&damaged) {
+                    let row = vec![1.0; ensemble.num_features().min(1000)];
+                    let _ = Explainer::new(&ensemble).explain(&row, row.len());
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Benchmarks: the whole program on simulated companies.
 
 mod extract;
+mod learn;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -39,6 +40,24 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1000)]
         page: u64,
     },
+    /// Explanations of 60 features by 300 trees, beside XGBoost's and those of the crate `treeshap`: rows a second and errors
+    Learn {
+        /// Rows explained
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+        /// Depths of the trees
+        #[arg(long, value_delimiter = ',', default_value = "4,6,8,10")]
+        depths: Vec<usize>,
+        /// Rows that the rivals explain, for each depth
+        #[arg(long, value_delimiter = ',', default_value = "20000,10000,4000,2000")]
+        rival_rows: Vec<usize>,
+        /// Numbers of threads
+        #[arg(long, value_delimiter = ',', default_value = "1,2")]
+        threads: Vec<usize>,
+        /// Rounds, in each of which all are measured one after the other
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
 }
 
 const AS_OF: &str = "2026-06-30";
@@ -52,6 +71,10 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
         Bench::Extract { bin, records, dlt_records, page } => {
             let options = extract::Options { bin: bin.clone(), records: records.clone(), dlt_records: *dlt_records, page: *page };
             extract::run(root, &folder, &options)
+        }
+        Bench::Learn { rows, depths, rival_rows, threads, rounds } => {
+            let (depths, rival_rows, threads) = (depths.clone(), rival_rows.clone(), threads.clone());
+            learn::run(root, &folder, &learn::Options { rows: *rows, depths, rival_rows, threads, rounds: *rounds })
         }
     };
     let removed = std::fs::remove_dir_all(&folder);

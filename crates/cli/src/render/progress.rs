@@ -19,6 +19,15 @@ pub(crate) fn observer(quiet: bool) -> std::sync::Arc<dyn Observer> {
     }
 }
 
+/// Only what is under way, for commands whose output says how each task ended.
+pub(crate) fn under_way(quiet: bool) -> std::sync::Arc<dyn Observer> {
+    if quiet || !super::lively() {
+        std::sync::Arc::new(cscopilot_run::Silent)
+    } else {
+        std::sync::Arc::new(Lively { is_brief: true, ..Lively::default() })
+    }
+}
+
 /// One line a task, as it ends.
 struct Plain;
 
@@ -37,6 +46,8 @@ impl Observer for Plain {
 struct Lively {
     lines: MultiProgress,
     running: Mutex<BTreeMap<String, ProgressBar>>,
+    /// Ended tasks leave no line.
+    is_brief: bool,
 }
 
 impl Observer for Lively {
@@ -48,12 +59,14 @@ impl Observer for Lively {
             }
             Event::TaskStarted { id, progress } => {
                 let bar = self.lines.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:40} {elapsed:>4} {rows}") {
+                // Of one source's streams all begin alike, and the rest of the line is long enough.
+                let (name, width) = if self.is_brief { (id.trim_start_matches("extract."), 32) } else { (id.as_str(), 40) };
+                if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {{prefix:{width}}} {{elapsed:>4}} {{rows}}")) {
                     bar.set_style(style.with_key("rows", move |_: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
                         let _written = out.write_str(&so_far(&progress));
                     }));
                 }
-                bar.set_prefix(id.clone());
+                bar.set_prefix(name.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(120));
                 running.insert(id, bar);
             }
@@ -61,7 +74,9 @@ impl Observer for Lively {
                 if let Some(bar) = running.remove(&task.id) {
                     bar.finish_and_clear();
                 }
-                let _shown = self.lines.println(line(&task));
+                if !self.is_brief {
+                    let _shown = self.lines.println(line(&task));
+                }
             }
             Event::Ended(_) => {
                 let _cleared = self.lines.clear();

@@ -103,6 +103,22 @@ fn survives_kills(vendor: &str) {
     eprintln!("{vendor}: killed {killed} times on the way");
 }
 
+/// Each request moves a scroll on: where its manifest calls it a cursor, asking again for a page would leave that page out.
+#[test]
+fn a_scroll_that_is_declared_as_a_cursor_ends_with_a_named_error() {
+    let fakes = Fakes::start(&["--accounts", "230", "--months", "2", "--events-per-day", "20"]);
+    let project = Project::new(&fakes);
+    fakes.set_now("2026-06-30T00:00:00Z");
+    let manifest = project.dir().join("configs/connectors/intercom.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("constant: true, ", "")).unwrap();
+    let arguments = ["extract", "intercom", "--stream", "companies", "--as-of", "2026-06-29", "--format", "json"];
+    let output = expect(&mut project.command(&arguments), &[1]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("a page that it gave before"), "{told}");
+    assert_eq!(project.rows("intercom").get("companies"), None, "nothing of it is published");
+}
+
 macro_rules! vendors {
     ($what:ident: $($name:ident)*) => {$(
         #[test]

@@ -242,14 +242,14 @@ fn text_of(value: &Value) -> String {
 }
 
 /// The manifest of a vendor.
-fn manifest(vendor: &str) -> Connector {
+pub(crate) fn manifest(vendor: &str) -> Connector {
     let path = root().join(format!("configs/connectors/{vendor}.yaml"));
     let text = std::fs::read_to_string(&path).unwrap();
     cscopilot_spec::parse("manifest", &std::sync::Arc::from(text.as_str()), &text, 0).unwrap()
 }
 
 /// The value at a column's path in a record.
-fn at<'v>(record: &'v Value, name: &str, column: &Column) -> Option<&'v Value> {
+pub(crate) fn at<'v>(record: &'v Value, name: &str, column: &Column) -> Option<&'v Value> {
     let path = column.from.as_ref().map_or(name, |from| from.value.as_str());
     let mut value = record;
     for key in path.replace("\\.", "\u{1}").split('.') {
@@ -263,7 +263,7 @@ fn at<'v>(record: &'v Value, name: &str, column: &Column) -> Option<&'v Value> {
 }
 
 /// Whether a value of the table is that of the record.
-fn same(column: &Column, got: &Value, want: Option<&Value>) -> bool {
+pub(crate) fn same(column: &Column, got: &Value, want: Option<&Value>) -> bool {
     let Some(want) = want else { return got.is_null() };
     match column.r#type.value {
         ColumnType::String => text_of(got) == text_of(want),

@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod bad_projects;
+mod buckets;
 mod connector_faults;
+mod connector_localstripe;
 mod connector_ninth;
+mod connector_subset;
 mod connectors;
 mod examples;
 mod killed;

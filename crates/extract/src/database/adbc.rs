@@ -88,9 +88,7 @@ struct Running {
 pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Scrubber) -> Result<()> {
     let mut connection = adbc.connect(scrubber)?;
     let failed = |e: AdbcError| refused(request, scrubber, &e);
-    let describe = run(&mut connection, &adbc.sql.describe(request), None).map_err(failed)?;
-    let found: Vec<String> = describe.reader.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let places = bind(request, &found)?;
+    let (found, places) = found(&mut connection, adbc, request, scrubber)?;
     // Of an optional column that isn't there nothing is selected: drivers don't agree on the type of NULL.
     let select: Vec<String> = places.iter().flatten().map(|place| adbc.sql.column(&found[*place])).collect();
     if let Some(strays) = adbc.sql.strays(request, &select) {
@@ -133,6 +131,26 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
         }
     }
     Ok(())
+}
+
+/// Tries whether streams can be read: what stands in the way. May block.
+pub(crate) fn look(adbc: &Adbc, requests: &[Request], scrubber: &Scrubber) -> Result<Vec<Error>> {
+    let mut connection = adbc.connect(scrubber)?;
+    let mut tried = |request: &Request| found(&mut connection, adbc, request, scrubber).map(drop);
+    Ok(requests.iter().filter_map(|request| tried(request).err()).collect())
+}
+
+/// The columns that the database has of a stream, and where those of the plan stand among them.
+fn found(
+    connection: &mut ManagedConnection,
+    adbc: &Adbc,
+    request: &Request,
+    scrubber: &Scrubber,
+) -> Result<(Vec<String>, Vec<Option<usize>>)> {
+    let describe = run(connection, &adbc.sql.describe(request), None).map_err(|e| refused(request, scrubber, &e))?;
+    let found: Vec<String> = describe.reader.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let places = bind(request, &found)?;
+    Ok((found, places))
 }
 
 /// Runs one query.

@@ -14,6 +14,10 @@ use sqlx::postgres::PgConnectOptions;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a database may take to say whether it can be read.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A database with all that is needed to reach it.
 pub(crate) struct Connection {
@@ -52,6 +56,23 @@ impl Connection {
             DatabaseRoot::Adbc(database) => Kind::Adbc(Box::new(Adbc::resolve(project, database, &mut scrubber)?)),
         };
         Ok(Self { kind, scrubber })
+    }
+
+    /// Connects and tries whether streams can be read, without reading a row: what stands in the way of each.
+    pub(crate) async fn look(self, requests: Vec<Request>) -> Result<Vec<Error>> {
+        let Self { kind, scrubber } = self;
+        let looked = async {
+            match kind {
+                Kind::Postgres(options) => postgres::look(&options, &requests, &scrubber).await,
+                Kind::Mysql(options) => mysql::look(&options, &requests, &scrubber).await,
+                Kind::Sqlite(path) => sqlite::look(&path, &requests, &scrubber).await,
+                Kind::Adbc(adbc) => tokio::task::spawn_blocking(move || adbc::look(&adbc, &requests, &scrubber))
+                    .await
+                    .map_err(|e| Error::Task(e.to_string()))?,
+            }
+        };
+        let late = |_| Error::DatabaseConnect { reason: format!("there was no answer within {} s", PATIENCE.as_secs()) };
+        tokio::time::timeout(PATIENCE, looked).await.map_err(late)?
     }
 
     /// Reads what is asked for, in order, and sends it piece by piece.

@@ -4,15 +4,15 @@
 //! asked to write values as text, which is read by the same rules as a file; only floats come as they are, since text would round them.
 
 use super::cells::CellRows;
+use super::common::{self, describe, send_cells};
 use super::connection::Scrubber;
-use super::piece::{PIECE_BYTES, PIECE_ROWS, Rows, Sink};
+use super::piece::Sink;
 use super::request::Request;
-use super::sql::{Dialect, bind};
+use super::sql::Dialect;
 use super::state::Bound;
-use crate::error::Result;
-use futures::TryStreamExt;
+use crate::error::{Error, Result};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, MySql, Row, TypeInfo, ValueRef};
 
 const SQL: Dialect = Dialect { quote: '`' };
 
@@ -30,22 +30,17 @@ pub(crate) async fn read(options: &MySqlConnectOptions, request: &Request, mut s
     let mut connection = options.connect().await.map_err(|e| scrubber.connect(&e))?;
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(failed)?;
     connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(failed)?;
-    let describe = AssertSqlSafe(SQL.describe(request)).into_sql_str();
-    let described = (&mut connection).prepare(describe).await.map_err(failed)?;
-    let found: Vec<String> = described.columns().iter().map(|c| c.name().to_owned()).collect();
-    let kinds: Vec<String> = described.columns().iter().map(|c| c.type_info().name().to_owned()).collect();
-    let places = bind(request, &found)?;
-    let (select, forms): (Vec<String>, Vec<Form>) = places
-        .iter()
-        .map(|place| match place {
-            Some(place) => expression(&SQL.column(&found[*place]), &kinds[*place]),
-            None => ("NULL".to_owned(), Form::Text),
-        })
-        .unzip();
+    let described = describe::<MySql>(&mut connection, SQL, request, scrubber).await?;
+    let kind = |place: usize| described.columns[place].type_info().name();
+    let expressions = described.places.iter().zip(described.select(SQL)).map(|(place, column)| match place {
+        Some(place) => expression(&column, kind(*place)),
+        None => (column, Form::Text),
+    });
+    let (select, forms): (Vec<String>, Vec<Form>) = expressions.unzip();
     if let Some(strays) = SQL.strays(request, &select) {
         rows(&mut connection, request, &mut sink, scrubber, Asked { sql: strays, after: None, forms: &forms, stray: true }).await?;
     }
-    let cursor_kind = request.plan.cursor.and_then(|cursor| places[cursor]).map(|place| kinds[place].as_str());
+    let cursor_kind = request.plan.cursor.and_then(|cursor| described.places[cursor]).map(kind);
     let bound = request.after.is_some().then(|| bound(cursor_kind.unwrap_or("VARCHAR"), request.lookback_secs));
     // The mark of UTC is ours, not the column's.
     let after = request.after.as_ref().map(|after| after.text().trim_end_matches('Z').to_owned());
@@ -95,38 +90,23 @@ struct Asked<'a> {
 
 /// Sends the rows of a query; whether anyone listened to the end.
 async fn rows(connection: &mut MySqlConnection, request: &Request, sink: &mut Sink, scrubber: &Scrubber, asked: Asked<'_>) -> Result<bool> {
-    let failed = |e: sqlx::Error| scrubber.query(request, &e);
     let Asked { sql, after, forms, stray } = asked;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     if let Some(after) = after {
         query = query.bind(after);
     }
-    let mut found = query.fetch(connection);
-    let mut cells = CellRows::new(forms.len());
-    let mut last = None;
-    while let Some(row) = found.try_next().await.map_err(failed)? {
-        let cursor = values(&row, forms, request.plan.cursor, &mut cells).map_err(failed)?;
-        last = cursor.map(Bound::Text);
-        let closes = !stray && sink.count(1);
-        if cells.text.len() >= PIECE_BYTES || cells.len() >= PIECE_ROWS || closes {
-            let full = std::mem::replace(&mut cells, CellRows::new(forms.len()));
-            if !send(sink, full, last.clone(), stray).await {
-                return Ok(false);
-            }
-        }
-    }
-    if cells.len() > 0 {
-        return Ok(send(sink, cells, last, stray).await);
-    }
-    Ok(true)
+    let cursor = request.plan.cursor;
+    send_cells(query.fetch(connection), request, sink, scrubber, stray, |row, cells| values(row, forms, cursor, cells)).await
 }
 
-async fn send(sink: &mut Sink, cells: CellRows, last: Option<Bound>, stray: bool) -> bool {
-    if stray { sink.stray(Rows::Cells(cells)).await } else { sink.send(Rows::Cells(cells), last).await }
+/// Tries whether streams can be read: what stands in the way.
+pub(crate) async fn look(options: &MySqlConnectOptions, requests: &[Request], scrubber: &Scrubber) -> Result<Vec<Error>> {
+    let mut connection = options.connect().await.map_err(|e| scrubber.connect(&e))?;
+    Ok(common::look::<MySql>(&mut connection, SQL, requests, scrubber).await)
 }
 
-/// Adds a row, and gives the text of its cursor.
-fn values(row: &MySqlRow, forms: &[Form], cursor: Option<usize>, cells: &mut CellRows) -> sqlx::Result<Option<String>> {
+/// Adds a row's values, and gives its cursor as text.
+fn values(row: &MySqlRow, forms: &[Form], cursor: Option<usize>, cells: &mut CellRows) -> sqlx::Result<Option<Bound>> {
     let mut text = None;
     for (column, form) in forms.iter().enumerate() {
         let written;
@@ -151,8 +131,7 @@ fn values(row: &MySqlRow, forms: &[Form], cursor: Option<usize>, cells: &mut Cel
         }
         cells.value(value);
     }
-    cells.end_row();
-    Ok(text)
+    Ok(text.map(Bound::Text))
 }
 
 #[cfg(test)]

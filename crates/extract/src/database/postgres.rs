@@ -2,17 +2,18 @@
 //!
 //! `COPY` takes no parameters, so the value to start from is bound to a setting of the transaction, which the query reads.
 
+use super::common::{self, describe};
 use super::connection::Scrubber;
 use super::copy_text;
 use super::piece::{PIECE_BYTES, PIECE_ROWS, Rows, Sink};
 use super::request::Request;
-use super::sql::{Dialect, bind};
+use super::sql::Dialect;
 use super::state::Bound;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use futures::TryStreamExt;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgColumn, PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, SqlSafeStr, Statement};
+use sqlx::{Column, ConnectOptions, Connection, Executor, Postgres};
 
 const SQL: Dialect = Dialect { quote: '"' };
 
@@ -21,17 +22,14 @@ pub(crate) async fn read(options: &PgConnectOptions, request: &Request, mut sink
     let failed = |e: sqlx::Error| scrubber.query(request, &e);
     let mut connection = options.connect().await.map_err(|e| scrubber.connect(&e))?;
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed)?;
-    let describe = AssertSqlSafe(SQL.describe(request)).into_sql_str();
-    let described = (&mut connection).prepare(describe).await.map_err(failed)?;
-    let found: Vec<String> = described.columns().iter().map(|c| c.name().to_owned()).collect();
-    let places = bind(request, &found)?;
-    let select: Vec<String> = places.iter().map(|place| place.map_or_else(|| "NULL".to_owned(), |p| SQL.column(&found[p]))).collect();
+    let described = describe::<Postgres>(&mut connection, SQL, request, scrubber).await?;
+    let select = described.select(SQL);
     if let Some(strays) = SQL.strays(request, &select) {
         copy(&mut connection, request, &mut sink, scrubber, &strays, true).await?;
     }
-    let bound = match (&request.after, request.plan.cursor.and_then(|cursor| places[cursor])) {
+    let bound = match (&request.after, request.plan.cursor.and_then(|cursor| described.places[cursor])) {
         (Some(after), Some(place)) => {
-            Some(bound(&mut connection, &described.columns()[place], after, request.lookback_secs).await.map_err(failed)?)
+            Some(bound(&mut connection, &described.columns[place], after, request.lookback_secs).await.map_err(failed)?)
         }
         _ => None,
     };
@@ -40,6 +38,12 @@ pub(crate) async fn read(options: &PgConnectOptions, request: &Request, mut sink
         connection.close().await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// Tries whether streams can be read: what stands in the way.
+pub(crate) async fn look(options: &PgConnectOptions, requests: &[Request], scrubber: &Scrubber) -> Result<Vec<Error>> {
+    let mut connection = options.connect().await.map_err(|e| scrubber.connect(&e))?;
+    Ok(common::look::<Postgres>(&mut connection, SQL, requests, scrubber).await)
 }
 
 /// Binds the value to start from, and gives the expression that reads it, of the type of its column.

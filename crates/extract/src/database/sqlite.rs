@@ -1,33 +1,25 @@
 //! SQLite: each value says itself what it is.
 
 use super::cells::CellRows;
+use super::common::{self, describe, send_cells};
 use super::connection::Scrubber;
-use super::piece::{PIECE_BYTES, PIECE_ROWS, Rows, Sink};
+use super::piece::Sink;
 use super::request::Request;
-use super::sql::{Dialect, bind};
+use super::sql::Dialect;
 use super::state::Bound;
 use crate::error::{Error, Result};
-use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row, Sqlite, TypeInfo, ValueRef};
 use std::path::Path;
 
 const SQL: Dialect = Dialect { quote: '"' };
 
 /// Reads what is asked for within one transaction, so that all queries see one state of the file.
 pub(crate) async fn read(path: &Path, request: &Request, mut sink: Sink, scrubber: &Scrubber) -> Result<()> {
-    if !path.is_file() {
-        return Err(Error::NoDatabaseFile { path: path.display().to_string() });
-    }
     let failed = |e: sqlx::Error| scrubber.query(request, &e);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|e| scrubber.connect(&e))?;
+    let mut connection = open(path, scrubber).await?;
     connection.execute("BEGIN").await.map_err(failed)?;
-    let describe = AssertSqlSafe(SQL.describe(request)).into_sql_str();
-    let described = (&mut connection).prepare(describe).await.map_err(failed)?;
-    let found: Vec<String> = described.columns().iter().map(|c| c.name().to_owned()).collect();
-    let places = bind(request, &found)?;
-    let select: Vec<String> = places.iter().map(|place| place.map_or_else(|| "NULL".to_owned(), |p| SQL.column(&found[p]))).collect();
+    let select = describe::<Sqlite>(&mut connection, SQL, request, scrubber).await?.select(SQL);
     if let Some(strays) = SQL.strays(request, &select) {
         rows(&mut connection, request, &mut sink, scrubber, strays, None, true).await?;
     }
@@ -50,7 +42,6 @@ async fn rows(
     after: Option<&Bound>,
     stray: bool,
 ) -> Result<bool> {
-    let failed = |e: sqlx::Error| scrubber.query(request, &e);
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     let query = match after {
         Some(Bound::Int(number)) => query.bind(*number),
@@ -58,31 +49,25 @@ async fn rows(
         Some(bound) => query.bind(bound.text()),
         None => query,
     };
-    let columns = request.plan.columns.len();
-    let mut found = query.fetch(connection);
-    let mut cells = CellRows::new(columns);
-    let mut last = None;
-    while let Some(row) = found.try_next().await.map_err(failed)? {
-        last = values(&row, columns, request.plan.cursor, &mut cells).map_err(failed)?;
-        let closes = !stray && sink.count(1);
-        if cells.text.len() >= PIECE_BYTES || cells.len() >= PIECE_ROWS || closes {
-            let full = std::mem::replace(&mut cells, CellRows::new(columns));
-            if !send(sink, full, last.clone(), stray).await {
-                return Ok(false);
-            }
-        }
-    }
-    if cells.len() > 0 {
-        return Ok(send(sink, cells, last, stray).await);
-    }
-    Ok(true)
+    let (columns, cursor) = (request.plan.columns.len(), request.plan.cursor);
+    send_cells(query.fetch(connection), request, sink, scrubber, stray, |row, cells| values(row, columns, cursor, cells)).await
 }
 
-async fn send(sink: &mut Sink, cells: CellRows, last: Option<Bound>, stray: bool) -> bool {
-    if stray { sink.stray(Rows::Cells(cells)).await } else { sink.send(Rows::Cells(cells), last).await }
+/// Tries whether streams can be read: what stands in the way.
+pub(crate) async fn look(path: &Path, requests: &[Request], scrubber: &Scrubber) -> Result<Vec<Error>> {
+    let mut connection = open(path, scrubber).await?;
+    Ok(common::look::<Sqlite>(&mut connection, SQL, requests, scrubber).await)
 }
 
-/// Adds a row, and gives its cursor in the storage class that it has.
+async fn open(path: &Path, scrubber: &Scrubber) -> Result<SqliteConnection> {
+    if !path.is_file() {
+        return Err(Error::NoDatabaseFile { path: path.display().to_string() });
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false).disable_statement_logging();
+    options.connect().await.map_err(|e| scrubber.connect(&e))
+}
+
+/// Adds a row's values, and gives its cursor in the storage class that it has.
 fn values(row: &SqliteRow, columns: usize, cursor: Option<usize>, cells: &mut CellRows) -> sqlx::Result<Option<Bound>> {
     let mut last = None;
     for column in 0..columns {
@@ -119,6 +104,5 @@ fn values(row: &SqliteRow, columns: usize, cursor: Option<usize>, cells: &mut Ce
         }
         cells.value(value);
     }
-    cells.end_row();
     Ok(last)
 }

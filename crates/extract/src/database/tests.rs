@@ -1,6 +1,5 @@
 //! Whole streams from real databases: servers in temporary folders, nights one after the other.
 
-use super::servers::{self, Server};
 use crate::Error;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -9,11 +8,13 @@ use chrono::{DateTime, NaiveDate};
 use cscopilot_diag::Coded;
 use cscopilot_lake::step::{Outcome, Progress, StepContext};
 use cscopilot_lake::{Lake, LakeOptions, Params};
+use cscopilot_servers::{self as servers, Server};
 use cscopilot_spec::{LoadOptions, Project};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection, SqliteConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod doctor;
 mod model;
 mod mysql;
 mod postgres;
@@ -133,6 +134,16 @@ impl Fixture {
             fingerprint: None,
         };
         super::run(&context, &context.project.sources["s"].value, "s", "x").await
+    }
+
+    /// What the doctor says of the source: whether it is well, the code of what is not, and the message.
+    async fn doctor(&self) -> (bool, Option<String>, String) {
+        let project = Project::load(self.folder.path(), &LoadOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+        let mut findings = crate::doctor(&project, &self.lake, &crate::Connections::default(), None).await;
+        assert_eq!(findings.len(), 1);
+        let finding = findings.remove(0);
+        assert_eq!((finding.source.as_str(), finding.kind.as_str(), finding.ok), ("s", "database", finding.code.is_none()));
+        (finding.ok, finding.code, finding.message)
     }
 
     async fn rows(&self, sql: &str) -> String {

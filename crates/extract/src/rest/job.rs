@@ -189,7 +189,10 @@ pub(crate) async fn probe(
     let fetcher = Fetcher { connection, retry: &client.retry, rules: client.errors.iter().collect(), counters, forgets: false };
     let answer = match fetcher.fetch(&request, false, async |body| json_of(body.content)).await? {
         Reply::Good(answer) => answer,
-        Reply::Signal(signal) => return Ok(Some(format!("{signal:?}"))),
+        Reply::Signal(Signal::Empty) => return Ok(None),
+        Reply::Signal(Signal::Ignore(reason) | Signal::SplitWindow(reason) | Signal::Restart(reason) | Signal::WithoutJob(reason)) => {
+            return Ok(Some(reason));
+        }
     };
     let Some(shows) = &probe.shows else { return Ok(None) };
     context.insert("answer".to_owned(), answer);

@@ -29,7 +29,7 @@ pub struct StreamStatus {
     pub upto: Option<String>,
     /// What the next read goes on from: an export's token, or the last value of a database's cursor.
     pub cursor: Option<String>,
-    /// How long ago `upto` is, in seconds.
+    /// How long ago the last instant is of which all changes were read, in seconds; unknown where everything is read every time.
     pub lag_secs: Option<i64>,
 }
 
@@ -74,7 +74,7 @@ async fn status_at(project: &Project, lake: &Lake, now: DateTime<Utc>) -> Result
                 rows: info.and_then(|i| i.rows),
                 whole_at: reached.whole_at.map(iso),
                 upto: reached.upto.map(iso),
-                lag_secs: reached.upto.map(|at| (now - at).num_seconds()),
+                lag_secs: reached.known_until().map(|at| (now - at).num_seconds()),
                 cursor: reached.cursor.map(|(_, value)| value),
             });
         }
@@ -138,6 +138,11 @@ fn of_database(cursor: Option<(String, Option<String>)>) -> Reached {
 }
 
 impl Reached {
+    /// Everything that changed until then was read. What is read whole every time says only when it changed last.
+    fn known_until(&self) -> Option<DateTime<Utc>> {
+        self.upto.or(self.whole_at.filter(|_| !self.always_whole))
+    }
+
     fn words(&self, now: DateTime<Utc>) -> String {
         let behind = |at: DateTime<Utc>| match (now - at).num_seconds() {
             secs if secs > 0 => format!(", {} behind", span(secs)),
@@ -146,6 +151,7 @@ impl Reached {
         let mut parts = Vec::new();
         match self.whole_at {
             Some(at) if self.always_whole => parts.push(format!("read whole, last change on {}", minute(at))),
+            Some(at) if self.upto.is_none() => parts.push(format!("read whole on {}{}", minute(at), behind(at))),
             Some(at) => parts.push(format!("read whole on {}", minute(at))),
             None if self.always_whole && self.parent.is_none() => parts.push("read whole".to_owned()),
             None => {}

@@ -17,7 +17,7 @@ use crate::TableName;
 pub(crate) use open::open;
 
 /// The place of a lake.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Root {
     /// The store, its `/` being the root of the file system, bucket or container.
     pub(crate) whole: Arc<dyn ObjectStore>,
@@ -29,6 +29,13 @@ pub(crate) struct Root {
     pub(crate) prefix: Path,
     /// The lake's folder, where it is local.
     pub(crate) folder: Option<PathBuf>,
+}
+
+/// A store would show its credentials.
+impl std::fmt::Debug for Root {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Root({})", self.url)
+    }
 }
 
 impl Root {

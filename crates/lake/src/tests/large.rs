@@ -1,4 +1,4 @@
-//! Big tables: how fast, and in how much memory. By hand: `cargo test -p cscopilot-lake -- --ignored --nocapture large`.
+//! Big tables: how fast, and in how much memory. By hand: `make test-large`.
 #![allow(clippy::print_stderr)]
 
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn timed<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes a minute"]
+#[ignore = "takes a minute: make test-large"]
 async fn large_tables_are_written_and_read_in_bounded_memory() {
     let (_folder, lake) = local().await;
     let stream = |from: i64, to: i64| {

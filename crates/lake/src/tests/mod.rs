@@ -1,5 +1,6 @@
 //! What the lake promises, tried from outside.
 
+mod buckets;
 mod commits;
 mod crashes;
 mod large;

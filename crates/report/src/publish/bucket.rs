@@ -3,8 +3,12 @@
 use super::pointer;
 use crate::error::Error;
 use cscopilot_lake::Objects;
+use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+
+/// Files that are put side by side.
+const AT_A_TIME: usize = 16;
 
 /// Written last into a version: a version without it is what a killed run left.
 const COMPLETE: &str = "complete";
@@ -27,9 +31,10 @@ impl Held {
         let pointed = objects.get("site/index.html").await?.is_some_and(|now| now == page.as_bytes());
         if !done {
             let files = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (path, bytes) in files {
-                objects.put(&format!("{folder}/{path}"), bytes).await?;
-            }
+            // An object store takes many at a time as quickly as one.
+            let folder = &folder;
+            let puts = files.into_iter().map(|(path, bytes)| async move { objects.put(&format!("{folder}/{path}"), bytes).await });
+            futures::stream::iter(puts).buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
             objects.put(&format!("{folder}/{COMPLETE}"), Vec::new()).await?;
         }
         if !pointed {

@@ -7,6 +7,7 @@
 
 mod auth;
 mod bench;
+mod billing;
 mod control;
 mod faults;
 mod guard;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
+use super::billing::{changes_now, first_number};
 use super::world::{Record, Store, Version};
 use super::{chargebee, stripe};
 use crate::rng::{Purpose, Rng};
@@ -44,11 +45,12 @@ pub(super) fn source<'a>(vendor: &str, stream: &'a str) -> &'a str {
 
 /// The events that tell of changed records, and the stream that they belong to.
 pub(super) fn events(vendor: &str, stream: &str, changed: &[Record], turn: u64, now: i64) -> Option<(&'static str, Vec<Record>)> {
-    match vendor {
-        "stripe" => Some(("events", stripe::events_of_changes(stream, changed, turn, now))),
-        "chargebee" => Some(("events", chargebee::events_of_changes(stream, changed, turn, now))),
-        _ => None,
-    }
+    let tell = match vendor {
+        "stripe" => stripe::tell,
+        "chargebee" => chargebee::tell,
+        _ => return None,
+    };
+    Some(("events", tell(&changes_now(stream, changed, now), first_number(turn))))
 }
 
 /// The store with some records changed at this moment, and those records.

@@ -1,14 +1,13 @@
 //! Snowflake through its ADBC driver, against PyPI's `fakesnow`, a server of Snowflake's protocol over DuckDB.
 //!
-//! Not part of every run: `scripts/servers.sh snowflake` fetches the driver and makes an environment with the server. Start it with
-//! `.deps/fakesnow/bin/fakesnow -s -p 18085`, then run the tests with `CSCOPILOT_FAKESNOW=127.0.0.1:18085` and `--run-ignored only`.
+//! `make test-snowflake` installs both and runs this; where they are not installed, it says so in one line.
 
 use super::*;
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection as _, Database as _, Driver as _, Statement as _};
 use adbc_driver_manager::ManagedDriver;
 
-fn options(host: &str, port: &str) -> Vec<(&'static str, String)> {
+fn options(port: u16) -> Vec<(&'static str, String)> {
     vec![
         ("username", "fake".to_owned()),
         ("password", "snow".to_owned()),
@@ -16,18 +15,16 @@ fn options(host: &str, port: &str) -> Vec<(&'static str, String)> {
         ("adbc.snowflake.sql.db", "DB".to_owned()),
         ("adbc.snowflake.sql.schema", "PUBLIC".to_owned()),
         ("adbc.snowflake.sql.uri.protocol", "http".to_owned()),
-        ("adbc.snowflake.sql.uri.host", host.to_owned()),
-        ("adbc.snowflake.sql.uri.port", port.to_owned()),
+        ("adbc.snowflake.sql.uri.host", "127.0.0.1".to_owned()),
+        ("adbc.snowflake.sql.uri.port", port.to_string()),
     ]
 }
 
 #[tokio::test]
-#[ignore = "needs a fakesnow server, see the head of this file"]
 async fn snowflake_changes_come_once_and_exactly() {
-    let address = std::env::var("CSCOPILOT_FAKESNOW").expect("CSCOPILOT_FAKESNOW says where fakesnow listens, such as 127.0.0.1:18085");
-    let (host, port) = address.split_once(':').unwrap();
+    let Some(server) = servers::fakesnow() else { return };
     let library = servers::adbc("snowflake");
-    let options = options(host, port);
+    let options = options(server.port);
     let mut driver = ManagedDriver::load_dynamic_from_filename(&library, None, AdbcVersion::V110).unwrap();
     let given = options.iter().map(|(key, value)| (OptionDatabase::from(*key), OptionValue::from(value.as_str())));
     let mut connection = driver.new_database_with_opts(given).unwrap().new_connection().unwrap();

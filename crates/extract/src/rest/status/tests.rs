@@ -103,7 +103,7 @@ async fn what_is_said_is_what_the_state_holds() {
     insta::assert_snapshot!(told.join("\n"), @"
     api.new: not read yet
     api.whole: read whole, last change on 2026-06-29 13:37 UTC
-    api.feed: read whole on 2026-06-29 13:37 UTC
+    api.feed: read whole on 2026-06-29 13:37 UTC, 24 h behind
     api.feed_later: read whole on 2026-06-29 13:37 UTC, changes up to 2026-06-30 12:00 UTC, 2 h behind
     api.windows: up to 2026-06-30 00:00 UTC, 14 h behind
     api.export: up to 2026-06-30 12:00 UTC, 2 h behind
@@ -115,7 +115,8 @@ async fn what_is_said_is_what_the_state_holds() {
     lists.a: 1 file
     ");
     let of = |stream: &str| all.iter().find(|s| s.stream == stream).unwrap();
-    assert_eq!((of("feed").upto.as_deref(), of("feed").lag_secs), (None, None), "the time of a whole read is no cursor");
+    assert_eq!((of("feed").upto.as_deref(), of("feed").cursor.as_deref()), (None, None), "the time of a whole read is no cursor");
+    assert_eq!((of("feed").lag_secs, of("whole").lag_secs), (Some(88_538), None), "whole reads that find nothing leave no trace");
     assert_eq!((of("export").cursor.as_deref(), of("export").lag_secs), (Some("MTc4Mg"), Some(8_000)));
     assert_eq!(of("feed_later").whole_at.as_deref(), Some("2026-06-29T13:37:42Z"));
 }

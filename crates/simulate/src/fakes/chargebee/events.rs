@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::records::Billing;
-use crate::fakes::world::{DAY, Record, SECOND, Store, Version};
+use crate::fakes::billing::Change;
+use crate::fakes::world::{DAY, Record, SECOND, Version};
 
 /// Days before the clock's first stand from which there are events.
 const EVENT_DAYS: i64 = 30;
-/// Numbers of events that tell of mutations are larger than those of all others.
-const MUTATIONS: usize = 90_000_000;
 
-/// What happened with a version, and what the content calls the record.
-fn kind(stream: &str, record: &Record, index: usize) -> Option<(&'static str, &'static str)> {
-    let version = &record.versions[index];
-    let before = index.checked_sub(1).map(|i| &record.versions[i].body);
+/// What happened, and what the content calls the record.
+fn kind(change: &Change<'_>) -> Option<(&'static str, &'static str)> {
+    let version = change.version();
     let status = &version.body["status"];
-    let kind = match (stream, before) {
+    let kind = match (change.stream, change.before()) {
         ("customers", _) if version.deleted => "customer_deleted",
         ("customers", None) => "customer_created",
         ("customers", Some(_)) => "customer_changed",
@@ -31,7 +28,7 @@ fn kind(stream: &str, record: &Record, index: usize) -> Option<(&'static str, &'
         ("invoices", Some(_)) => "invoice_updated",
         _ => return None,
     };
-    let name = match stream {
+    let name = match change.stream {
         "customers" => "customer",
         "subscriptions" => "subscription",
         _ => "invoice",
@@ -39,12 +36,13 @@ fn kind(stream: &str, record: &Record, index: usize) -> Option<(&'static str, &'
     Some((kind, name))
 }
 
-fn event(stream: &str, record: &Record, index: usize, at: i64, number: usize) -> Option<Record> {
-    let (kind, name) = kind(stream, record, index)?;
+fn event(change: &Change<'_>, number: usize) -> Option<Record> {
+    let (kind, name) = kind(change)?;
+    let at = change.at;
     // Ids sort as times do, so that the events of one second keep their order.
     let id = format!("ev_{:010}{number:08}", at / SECOND);
     let mut content = serde_json::Map::new();
-    content.insert(name.to_string(), Value::clone(&record.versions[index].body));
+    content.insert(name.to_string(), Value::clone(&change.version().body));
     let body = json!({
         "id": &id,
         "object": "event",
@@ -58,27 +56,12 @@ fn event(stream: &str, record: &Record, index: usize, at: i64, number: usize) ->
     Some(Record { id, created: at, versions: vec![Version { at, deleted: false, body: Arc::new(body) }] })
 }
 
-/// The events of all records.
-pub(super) fn events(billing: &Billing, began: i64) -> Store {
-    let stores = [("customers", &billing.customers), ("subscriptions", &billing.subscriptions), ("invoices", &billing.invoices)];
-    let mut told: Vec<(i64, &str, &Record, usize)> = Vec::new();
-    for (stream, store) in stores {
-        for record in &store.records {
-            let versions = record.versions.iter().enumerate().filter(|(_, version)| version.at >= began - EVENT_DAYS * DAY);
-            told.extend(versions.map(|(index, version)| (version.at, stream, record, index)));
-        }
-    }
-    told.sort_by(|a, b| (a.0, a.1, &a.2.id, a.3).cmp(&(b.0, b.1, &b.2.id, b.3)));
-    let events = told.into_iter().enumerate().filter_map(|(number, (at, stream, record, index))| event(stream, record, index, at, number));
-    Store::new(events.collect())
+/// How far back events reach, from when the clock first stands.
+pub(super) fn oldest(began: i64) -> i64 {
+    began - EVENT_DAYS * DAY
 }
 
-/// The events that tell of records that were changed just now.
-pub(super) fn of_changes(stream: &str, changed: &[Record], turn: u64, now: i64) -> Vec<Record> {
-    let first = MUTATIONS + turn as usize * 100;
-    let events = changed.iter().enumerate().filter_map(|(i, record)| {
-        let index = record.versions.partition_point(|version| version.at <= now).checked_sub(1)?;
-        event(stream, record, index, now, first + i)
-    });
-    events.collect()
+/// The events that tell of changes.
+pub(in crate::fakes) fn tell(changes: &[Change<'_>], first: usize) -> Vec<Record> {
+    (first..).zip(changes).filter_map(|(number, change)| event(change, number)).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::company::Company;
+use crate::fakes::billing::Billing;
 use crate::fakes::lively::{Shape, enliven};
 use crate::fakes::stripe::{billing, seconds};
 use crate::fakes::world::{Record, SECOND, Store, Version};
@@ -13,13 +14,7 @@ use crate::ids;
 /// The seed of ids that belong to nobody's life.
 const BORN: u64 = 0xB0_CB;
 
-/// Customers, subscriptions and invoices, with all their versions.
-pub(super) struct Billing {
-    pub(super) customers: Store,
-    pub(super) subscriptions: Store,
-    pub(super) invoices: Store,
-}
-
+/// The company's billing as Chargebee has it.
 pub(super) fn records(company: &Company) -> Billing {
     let stripe = billing(company);
     let customers = translate(stripe.customers, customer);

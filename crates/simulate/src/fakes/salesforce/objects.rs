@@ -47,13 +47,20 @@ pub(super) struct Object {
     pub(super) prefix: &'static str,
     /// Can the Bulk API query it?
     pub(super) bulk: bool,
-    /// Its fields.
-    pub(super) fields: &'static [Field],
+    /// Its fields by their kind, without those that every object has.
+    own: &'static [(Kind, &'static [&'static str])],
 }
+
+/// What every object has.
+const COMMON: &[(Kind, &[&str])] = &[(Kind::Id, &["Id"]), (Kind::DateTime, &["CreatedDate", "SystemModstamp"])];
 
 const STRING: Kind = Kind::Text("string");
 const REFERENCE: Kind = Kind::Text("reference");
 const PICKLIST: Kind = Kind::Text("picklist");
+const EMAIL: Kind = Kind::Text("email");
+const CURRENCY: Kind = Kind::Number("currency");
+const INT: Kind = Kind::Number("int");
+const CHANGED: (Kind, &[&str]) = (Kind::DateTime, &["LastModifiedDate"]);
 
 /// All objects. `TaskStatus` is one of those that the Bulk API refuses.
 pub(super) const OBJECTS: [Object; 7] = [
@@ -62,25 +69,16 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "accounts",
         prefix: "001",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("Name", STRING),
-            ("Website", Kind::Text("url")),
-            ("Type", PICKLIST),
-            ("Industry", PICKLIST),
-            ("BillingCountry", STRING),
-            ("BillingAddress", Kind::Address),
-            ("NumberOfEmployees", Kind::Number("int")),
-            ("AnnualRevenue", Kind::Number("currency")),
-            ("ParentId", REFERENCE),
-            ("OwnerId", REFERENCE),
-            ("Customer_Number__c", STRING),
-            ("Segment__c", PICKLIST),
-            ("Stripe_Customer_Id__c", STRING),
-            ("IsDeleted", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
+        own: &[
+            (STRING, &["Name", "BillingCountry", "Customer_Number__c", "Stripe_Customer_Id__c"]),
+            (Kind::Text("url"), &["Website"]),
+            (PICKLIST, &["Type", "Industry", "Segment__c"]),
+            (Kind::Address, &["BillingAddress"]),
+            (INT, &["NumberOfEmployees"]),
+            (CURRENCY, &["AnnualRevenue"]),
+            (REFERENCE, &["ParentId", "OwnerId"]),
+            (Kind::Boolean, &["IsDeleted"]),
+            CHANGED,
         ],
     },
     Object {
@@ -88,20 +86,13 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "contacts",
         prefix: "003",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("AccountId", REFERENCE),
-            ("FirstName", STRING),
-            ("LastName", STRING),
-            ("Email", Kind::Text("email")),
-            ("Phone", Kind::Text("phone")),
-            ("Title", STRING),
-            ("Department", STRING),
-            ("OwnerId", REFERENCE),
-            ("IsDeleted", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
+        own: &[
+            (REFERENCE, &["AccountId", "OwnerId"]),
+            (STRING, &["FirstName", "LastName", "Title", "Department"]),
+            (EMAIL, &["Email"]),
+            (Kind::Text("phone"), &["Phone"]),
+            (Kind::Boolean, &["IsDeleted"]),
+            CHANGED,
         ],
     },
     Object {
@@ -109,22 +100,15 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "opportunities",
         prefix: "006",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("AccountId", REFERENCE),
-            ("Name", STRING),
-            ("Type", PICKLIST),
-            ("StageName", PICKLIST),
-            ("Amount", Kind::Number("currency")),
-            ("Probability", Kind::Number("percent")),
-            ("CloseDate", Kind::Date),
-            ("IsClosed", Kind::Boolean),
-            ("IsWon", Kind::Boolean),
-            ("OwnerId", REFERENCE),
-            ("IsDeleted", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
+        own: &[
+            (REFERENCE, &["AccountId", "OwnerId"]),
+            (STRING, &["Name"]),
+            (PICKLIST, &["Type", "StageName"]),
+            (CURRENCY, &["Amount"]),
+            (Kind::Number("percent"), &["Probability"]),
+            (Kind::Date, &["CloseDate"]),
+            (Kind::Boolean, &["IsClosed", "IsWon", "IsDeleted"]),
+            CHANGED,
         ],
     },
     Object {
@@ -132,22 +116,14 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "tasks",
         prefix: "00T",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("AccountId", REFERENCE),
-            ("WhoId", REFERENCE),
-            ("WhatId", REFERENCE),
-            ("OwnerId", REFERENCE),
-            ("Subject", STRING),
-            ("Type", PICKLIST),
-            ("Status", PICKLIST),
-            ("Priority", PICKLIST),
-            ("ActivityDate", Kind::Date),
-            ("CompletedDateTime", Kind::DateTime),
-            ("IsDeleted", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
+        own: &[
+            (REFERENCE, &["AccountId", "WhoId", "WhatId", "OwnerId"]),
+            (STRING, &["Subject"]),
+            (PICKLIST, &["Type", "Status", "Priority"]),
+            (Kind::Date, &["ActivityDate"]),
+            (Kind::DateTime, &["CompletedDateTime"]),
+            (Kind::Boolean, &["IsDeleted"]),
+            CHANGED,
         ],
     },
     Object {
@@ -155,26 +131,14 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "cases",
         prefix: "500",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("CaseNumber", STRING),
-            ("AccountId", REFERENCE),
-            ("ContactId", REFERENCE),
-            ("OwnerId", REFERENCE),
-            ("Subject", STRING),
-            ("Description", Kind::Text("textarea")),
-            ("Type", PICKLIST),
-            ("Status", PICKLIST),
-            ("Priority", PICKLIST),
-            ("Origin", PICKLIST),
-            ("Reason", PICKLIST),
-            ("IsClosed", Kind::Boolean),
-            ("IsEscalated", Kind::Boolean),
-            ("ClosedDate", Kind::DateTime),
-            ("IsDeleted", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
+        own: &[
+            (STRING, &["CaseNumber", "Subject"]),
+            (REFERENCE, &["AccountId", "ContactId", "OwnerId"]),
+            (Kind::Text("textarea"), &["Description"]),
+            (PICKLIST, &["Type", "Status", "Priority", "Origin", "Reason"]),
+            (Kind::Boolean, &["IsClosed", "IsEscalated", "IsDeleted"]),
+            (Kind::DateTime, &["ClosedDate"]),
+            CHANGED,
         ],
     },
     Object {
@@ -182,30 +146,14 @@ pub(super) const OBJECTS: [Object; 7] = [
         stream: "users",
         prefix: "005",
         bulk: true,
-        fields: &[
-            ("Id", Kind::Id),
-            ("Name", STRING),
-            ("Email", Kind::Text("email")),
-            ("Title", STRING),
-            ("IsActive", Kind::Boolean),
-            ("CreatedDate", Kind::DateTime),
-            ("LastModifiedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
-        ],
+        own: &[(STRING, &["Name", "Title"]), (EMAIL, &["Email"]), (Kind::Boolean, &["IsActive"]), CHANGED],
     },
     Object {
         name: "TaskStatus",
         stream: "task_statuses",
         prefix: "01Y",
         bulk: false,
-        fields: &[
-            ("Id", Kind::Id),
-            ("MasterLabel", STRING),
-            ("IsClosed", Kind::Boolean),
-            ("SortOrder", Kind::Number("int")),
-            ("CreatedDate", Kind::DateTime),
-            ("SystemModstamp", Kind::DateTime),
-        ],
+        own: &[(STRING, &["MasterLabel"]), (Kind::Boolean, &["IsClosed"]), (INT, &["SortOrder"])],
     },
 ];
 
@@ -215,8 +163,13 @@ impl Object {
         OBJECTS.iter().find(|object| object.name.eq_ignore_ascii_case(name))
     }
 
+    /// All its fields.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        COMMON.iter().chain(self.own).flat_map(|(kind, names)| names.iter().map(|name| (*name, *kind)))
+    }
+
     /// The field of that name, however it is written.
     pub(super) fn field(&self, name: &str) -> Option<Field> {
-        self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).copied()
+        self.fields().find(|(field, _)| field.eq_ignore_ascii_case(name))
     }
 }

@@ -21,26 +21,15 @@ const SMALLEST_PAGE: usize = 200;
 /// The longest query.
 const LONGEST: usize = 100_000;
 
-/// `GET /query?q=…`.
-pub(super) async fn query(
+/// `GET /query?q=…`, and `GET /queryAll?q=…`, which gives deleted records, too.
+pub(super) async fn query<const ALL: bool>(
     State(org): State<Arc<Org>>,
     Path(version): Path<String>,
     Query(parameters): Query<BTreeMap<String, String>>,
     empty: Option<Extension<EmptyPage>>,
     headers: HeaderMap,
 ) -> Response {
-    answer(first_page(&org, &version, &parameters, &headers, false, empty.is_some()), empty.is_some())
-}
-
-/// `GET /queryAll?q=…`: deleted records, too.
-pub(super) async fn query_all(
-    State(org): State<Arc<Org>>,
-    Path(version): Path<String>,
-    Query(parameters): Query<BTreeMap<String, String>>,
-    empty: Option<Extension<EmptyPage>>,
-    headers: HeaderMap,
-) -> Response {
-    answer(first_page(&org, &version, &parameters, &headers, true, empty.is_some()), empty.is_some())
+    answer(first_page(&org, &version, &parameters, &headers, ALL, empty.is_some()), empty.is_some())
 }
 
 /// `GET /query/{cursor}-{offset}`.

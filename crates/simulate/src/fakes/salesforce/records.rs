@@ -53,8 +53,10 @@ fn complete(state: &mut Value, object: &Object) {
         Value::Null => modified.clone(),
         created => created.clone(),
     };
-    for (field, _) in object.fields.iter().filter(|(name, kind)| *kind != Kind::Address && state.get(*name).is_none()).collect::<Vec<_>>() {
-        state[*field] = match (object.name, *field) {
+    let missing: Vec<&str> =
+        object.fields().filter(|(name, kind)| *kind != Kind::Address && state.get(*name).is_none()).map(|(name, _)| name).collect();
+    for field in missing {
+        state[field] = match (object.name, field) {
             (_, "CreatedDate") => created.clone(),
             (_, "LastModifiedDate") => modified.clone(),
             // A text that careless readers of CSV take for a missing value, one that needs quotes, and a missing one.

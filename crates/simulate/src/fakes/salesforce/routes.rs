@@ -23,16 +23,16 @@ const LONGEST_ADDRESS: usize = 16_384;
 pub(in crate::fakes) fn router(state: FakeState) -> Router {
     let org = Arc::new(Org::new(state));
     let data = Router::new()
-        .route("/services/data/{version}/query", get(query::query))
-        .route("/services/data/{version}/queryAll", get(query::query_all))
+        .route("/services/data/{version}/query", get(query::query::<false>))
+        .route("/services/data/{version}/queryAll", get(query::query::<true>))
         .route("/services/data/{version}/query/{locator}", get(query::query_more))
         .route("/services/data/{version}/jobs/query", post(bulk::create).get(bulk::list))
         .route("/services/data/{version}/jobs/query/{id}", get(bulk::poll).patch(bulk::abort).delete(bulk::delete))
         .route("/services/data/{version}/jobs/query/{id}/results", get(bulk::results))
         .route("/services/data/{version}/limits", get(limits))
         // Some clients end these with a slash.
-        .route("/services/data/{version}/query/", get(query::query))
-        .route("/services/data/{version}/queryAll/", get(query::query_all))
+        .route("/services/data/{version}/query/", get(query::query::<false>))
+        .route("/services/data/{version}/queryAll/", get(query::query::<true>))
         .route("/services/data/{version}/limits/", get(limits))
         .route("/services/data/{version}/sobjects", get(objects))
         .route("/services/data/{version}/sobjects/{object}/describe", get(describe))
@@ -83,10 +83,10 @@ async fn objects() -> axum::Json<Value> {
 
 async fn describe(Path((_, name)): Path<(String, String)>) -> Result<axum::Json<Value>, Failure> {
     let object = Object::find(&name).ok_or_else(Failure::not_found)?;
-    let field = |(name, kind): &(&str, Kind)| {
-        json!({"name": name, "label": name, "type": kind.name(), "nillable": !["Id", "SystemModstamp"].contains(name),
-               "custom": name.ends_with("__c"), "externalId": *name == "Customer_Number__c", "updateable": *kind != Kind::Address && *name != "Id"})
+    let field = |(name, kind): (&str, Kind)| {
+        json!({"name": name, "label": name, "type": kind.name(), "nillable": !["Id", "SystemModstamp"].contains(&name),
+               "custom": name.ends_with("__c"), "externalId": name == "Customer_Number__c", "updateable": kind != Kind::Address && name != "Id"})
     };
-    let fields: Vec<Value> = object.fields.iter().map(field).collect();
+    let fields: Vec<Value> = object.fields().map(field).collect();
     Ok(axum::Json(json!({"name": object.name, "keyPrefix": object.prefix, "queryable": true, "fields": fields})))
 }

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::EVENT_DAYS;
-use super::records::Billing;
-use crate::fakes::world::{DAY, Record, SECOND, Store, Version};
+use crate::fakes::billing::Change;
+use crate::fakes::world::{DAY, Record, SECOND, Version};
 
 /// Events that are made before the oldest that anyone can see, so that the limit shows.
 const MARGIN_DAYS: i64 = 10;
-/// Numbers of events that tell of mutations are larger than those of all others.
-const MUTATIONS: usize = 90_000_000;
 
-/// The types of the events that tell of a version, in their order.
-fn types(stream: &str, record: &Record, index: usize) -> Vec<&'static str> {
-    let version = &record.versions[index];
+/// The types of the events that tell of a change, in their order.
+fn types(change: &Change<'_>) -> Vec<&'static str> {
+    let version = change.version();
     let status = version.body["status"].as_str().unwrap_or_default();
-    let before = index.checked_sub(1).map(|i| record.versions[i].body["status"].as_str().unwrap_or_default());
-    match (stream, before) {
+    let before = change.before().map(|body| body["status"].as_str().unwrap_or_default());
+    match (change.stream, before) {
         ("customers", _) if version.deleted => vec!["customer.deleted"],
         ("customers", None) => vec!["customer.created"],
         ("customers", Some(_)) => vec!["customer.updated"],
@@ -55,36 +53,13 @@ fn event(kind: &str, at: i64, number: usize, object: &Value) -> Record {
     Record { id, created: at, versions: vec![Version { at, deleted: false, body: Arc::new(body) }] }
 }
 
-/// The events of all objects, from some days before those that can be seen at `began`.
-pub(super) fn events(billing: &Billing, began: i64) -> Store {
-    let oldest = began - (EVENT_DAYS + MARGIN_DAYS) * DAY;
-    let stores = [("customers", &billing.customers), ("subscriptions", &billing.subscriptions), ("invoices", &billing.invoices)];
-    let mut told: Vec<(i64, &str, &Record, usize)> = Vec::new();
-    for (stream, store) in stores {
-        for record in &store.records {
-            let versions = record.versions.iter().enumerate().filter(|(_, version)| version.at >= oldest);
-            told.extend(versions.map(|(index, version)| (version.at, stream, record, index)));
-        }
-    }
-    told.sort_by(|a, b| (a.0, a.1, &a.2.id, a.3).cmp(&(b.0, b.1, &b.2.id, b.3)));
-    let mut events = Vec::new();
-    for (at, stream, record, index) in told {
-        for kind in types(stream, record, index) {
-            events.push(event(kind, at, events.len(), &record.versions[index].body));
-        }
-    }
-    Store::new(events)
+/// How far back events reach, from when the clock first stands: some days before those that can be seen.
+pub(super) fn oldest(began: i64) -> i64 {
+    began - (EVENT_DAYS + MARGIN_DAYS) * DAY
 }
 
-/// The events that tell of records that were changed just now.
-pub(super) fn of_changes(stream: &str, changed: &[Record], turn: u64, now: i64) -> Vec<Record> {
-    let first = MUTATIONS + turn as usize * 100;
-    let mut events = Vec::new();
-    for record in changed {
-        let Some(index) = record.versions.partition_point(|version| version.at <= now).checked_sub(1) else { continue };
-        for kind in types(stream, record, index) {
-            events.push(event(kind, now, first + events.len(), &record.versions[index].body));
-        }
-    }
-    events
+/// The events that tell of changes.
+pub(in crate::fakes) fn tell(changes: &[Change<'_>], first: usize) -> Vec<Record> {
+    let told = changes.iter().flat_map(|change| types(change).into_iter().map(move |kind| (kind, change)));
+    (first..).zip(told).map(|(number, (kind, change))| event(kind, change.at, number, &change.version().body)).collect()
 }

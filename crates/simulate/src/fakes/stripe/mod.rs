@@ -15,11 +15,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::billing::began;
 use super::refusals::refusal;
-use super::world::{DAY, Record, SECOND, Store};
+use super::world::{DAY, Store};
 use super::{FakeState, TOKEN, auth};
 use crate::company::Company;
 
+pub(super) use events::tell;
 pub(super) use records::{billing, seconds};
 
 /// Days for which events are kept.
@@ -27,15 +29,9 @@ pub(super) const EVENT_DAYS: i64 = 30;
 const VENDOR: &str = "stripe";
 
 pub(super) fn stores(company: &Company) -> Vec<(&'static str, Store)> {
-    let began = company.calendar.unix(company.calendar.days - 2, 43_200) * SECOND;
     let billing = billing(company);
-    let events = events::events(&billing, began);
-    vec![("customers", billing.customers), ("subscriptions", billing.subscriptions), ("invoices", billing.invoices), ("events", events)]
-}
-
-/// The events that tell of changed records.
-pub(super) fn events_of_changes(stream: &str, changed: &[Record], turn: u64, now: i64) -> Vec<Record> {
-    events::of_changes(stream, changed, turn, now)
+    let events = events::tell(&billing.changes(events::oldest(began(company))), 0);
+    billing.stores(events)
 }
 
 pub(super) fn router(state: FakeState) -> Router {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::company::Company;
+use crate::fakes::billing::Billing;
 use crate::fakes::lively::{Shape, enliven};
 use crate::fakes::world::{Record, SECOND, Store, Version};
 use crate::ids;
@@ -19,13 +20,6 @@ const BORN: u64 = 0xB0_84;
 pub(super) const INLINE_LINES: usize = 10;
 /// Days after which an invoice that nobody pays is given up.
 const GIVEN_UP_DAYS: i32 = 45;
-
-/// Customers, subscriptions and invoices, with all their versions.
-pub(in crate::fakes) struct Billing {
-    pub(in crate::fakes) customers: Store,
-    pub(in crate::fakes) subscriptions: Store,
-    pub(in crate::fakes) invoices: Store,
-}
 
 /// The company's billing. It doesn't depend on the vendor: Chargebee's records are made from it, too.
 pub(in crate::fakes) fn billing(company: &Company) -> Billing {

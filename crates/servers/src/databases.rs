@@ -1,33 +1,10 @@
-//! Real database servers for the tests, each in a folder of its own and on a free port of the loopback address.
+//! PostgreSQL and MariaDB as the system has them, and ADBC drivers.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use crate::process::{HELP, Server, fetched, free_port, start};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// A server, stopped when it is dropped.
-pub(super) struct Server {
-    child: Child,
-    pub(super) port: u16,
-    /// Keeps the folder until the server is gone.
-    _folder: tempfile::TempDir,
-    /// How it is stopped, where killing it would leave something behind.
-    stop: Option<Command>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(stop) = &mut self.stop {
-            drop(stop.status());
-        }
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-const HELP: &str = "scripts/servers.sh installs what the tests of databases need";
+use std::process::{Command, Stdio};
 
 /// A program, in the search path or in one of Debian's folders.
 fn program(name: &str) -> PathBuf {
@@ -67,7 +44,7 @@ fn folder() -> tempfile::TempDir {
 
 fn command(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(program(name));
-    command.current_dir(folder).stdin(Stdio::null()).env("LC_ALL", "C").env("TZ", "America/New_York");
+    command.current_dir(folder).env("LC_ALL", "C").env("TZ", "America/New_York");
     if let Some((uid, gid)) = user() {
         command.uid(uid).gid(gid);
     }
@@ -75,38 +52,19 @@ fn command(name: &str, folder: &Path) -> Command {
 }
 
 fn run(command: &mut Command) {
-    let output = command.output().unwrap();
+    let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Starts a server and waits for the line by which it says that it is ready; what it says then is thrown away.
-fn start(mut command: Command, ready: &str) -> Child {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut said = String::new();
-    loop {
-        match lines.next() {
-            Some(Ok(line)) if line.contains(ready) => break,
-            Some(Ok(line)) => said.push_str(&format!("{line}\n")),
-            _ => panic!("{command:?} ended before it was ready:\n{said}"),
-        }
-    }
-    std::thread::spawn(move || lines.for_each(drop));
-    child
-}
-
 /// A PostgreSQL server with the database `postgres`; `settings` are lines of its configuration, `access` of `pg_hba.conf`.
-pub(super) fn postgres(settings: &str, access: &str) -> Server {
+#[must_use]
+pub fn postgres(settings: &str, access: &str) -> Server {
     postgres_with(settings, access, &[])
 }
 
 /// The same with further files in its folder, such as `server.key`.
-pub(super) fn postgres_with(settings: &str, access: &str, files: &[(&Path, &str)]) -> Server {
+#[must_use]
+pub fn postgres_with(settings: &str, access: &str, files: &[(&Path, &str)]) -> Server {
     let folder = folder();
     let data = folder.path().join("data");
     run(command("initdb", folder.path())
@@ -133,14 +91,15 @@ pub(super) fn postgres_with(settings: &str, access: &str, files: &[(&Path, &str)
     }
     let mut server = command("postgres", folder.path());
     server.arg("-D").arg(&data).args(["-c", "log_min_messages=log"]);
-    let child = start(server, "ready to accept connections");
+    let (child, _) = start(server, "ready to accept connections");
     let mut stop = command("pg_ctl", folder.path());
     stop.args(["stop", "-m", "immediate", "-s", "-D"]).arg(&data).stderr(Stdio::null()).stdout(Stdio::null());
-    Server { child, port, _folder: folder, stop: Some(stop) }
+    Server::new(child, port, folder, Some(stop))
 }
 
 /// A MariaDB server with the database `crm`, whose user `root` has no password.
-pub(super) fn mariadb() -> Server {
+#[must_use]
+pub fn mariadb() -> Server {
     let folder = folder();
     let data = folder.path().join("data");
     let datadir = format!("--datadir={}", data.display());
@@ -160,14 +119,13 @@ pub(super) fn mariadb() -> Server {
             format!("--pid-file={}", folder.path().join("pid").display()),
         ],
     );
-    let child = start(server, "ready for connections");
-    Server { child, port, _folder: folder, stop: None }
+    let (child, _) = start(server, "ready for connections");
+    Server::new(child, port, folder, None)
 }
 
-/// The shared library of an ADBC driver that scripts/servers.sh fetched.
-pub(super) fn adbc(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps/adbc");
-    let file = root.join(format!("adbc_driver_{name}/libadbc_driver_{name}.so"));
-    assert!(file.is_file(), "the ADBC driver for {name} was not found: {HELP}");
-    file.canonicalize().unwrap()
+/// The shared library of an ADBC driver.
+#[must_use]
+pub fn adbc(name: &str) -> PathBuf {
+    fetched(&format!("adbc/adbc_driver_{name}/libadbc_driver_{name}.so"))
+        .unwrap_or_else(|| panic!("the ADBC driver for {name} was not found: {HELP}"))
 }
