@@ -149,7 +149,7 @@ fn stripes_manifest_reads_what_localstripe_lists() {
     project.create(&format!("/v1/customers/{}", customers[0]), "name=Renamed");
     project.wait_for_the_next_second();
     let refused = expect(&mut project.command(&["extract", "stripe"]), &[1]);
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let said = String::from_utf8_lossy(&refused.stdout);
     assert!(said.contains("EXT067") && said.contains("Unexpected types"), "{said}");
     assert_ne!(project.held("customers")[&customers[0]]["name"], "Renamed");
 
