@@ -7,7 +7,9 @@ use cscopilot_diag::{Diagnostics, suggest};
 use cscopilot_lake::TableName;
 use cscopilot_spec::{At, Loaded, Model, Project};
 
-use crate::{frame, runs, score};
+use crate::data::frame;
+use crate::registry::runs;
+use crate::score;
 
 /// A learn task: the tables it reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub enum Error {
     NoFeatures(String),
     /// A feature knows the label.
     #[error("{}", leak_message(.0))]
-    Leak(Vec<crate::leaks::Leak>),
+    Leak(Vec<crate::data::leaks::Leak>),
     /// Arrow data could not be handed over to polars.
     #[error("the rows can't be handed over for training: {0}")]
     Handover(String),
@@ -77,7 +77,7 @@ pub enum Error {
     Thread(String),
 }
 
-fn leak_message(leaks: &[crate::leaks::Leak]) -> String {
+fn leak_message(leaks: &[crate::data::leaks::Leak]) -> String {
     let names: Vec<String> = leaks.iter().map(|l| format!("`{}` ({})", l.feature, l.evidence)).collect();
     let (verb, what) = if leaks.len() == 1 { ("knows", "feature") } else { ("know", "features") };
     format!("the {what} {} {verb} what happens later", names.join(", "))

@@ -3,13 +3,13 @@
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_spec::{FeatureDictionary, Loaded, Model};
 
-use crate::card::{self, Head};
-use crate::dataset::Dataset;
+use crate::data::dataset::Dataset;
+use crate::data::frame;
 use crate::error::{Error, Result};
-use crate::frame;
-use crate::reasons::Narrator;
+use crate::registry::card::{self, Head};
+use crate::registry::runs::{self, ModelRun};
 use crate::registry::{self, Aliases};
-use crate::runs::{self, ModelRun};
+use crate::score::reasons::Narrator;
 use crate::score::{self, Stamp};
 use crate::train::{self, Training};
 

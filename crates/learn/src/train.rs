@@ -3,15 +3,15 @@
 use cscopilot_spec::{Calibration, Model};
 use serde::Serialize;
 
-use crate::bootstrap::{Draws, Uncertainty, uncertainty};
 use crate::calibrate::{Calibrator, ISOTONIC_EVENTS};
-use crate::dataset::Dataset;
+use crate::data::dataset::Dataset;
+use crate::data::leaks::leaks;
+use crate::data::split::{self, Plan};
 use crate::error::{Error, Result};
-use crate::leaks::leaks;
+use crate::estimate::fitted::{Choice, Chosen, Fitted};
+use crate::estimate::validate::{FoldFigures, Validated, validate};
+use crate::metrics::bootstrap::{Draws, Uncertainty, uncertainty};
 use crate::metrics::{self, Bin};
-use crate::model::{Choice, Chosen, Fitted};
-use crate::split::{self, Plan};
-use crate::validate::{FoldFigures, Validated, validate};
 
 /// At most about this many rows are learned from.
 const MOST_ROWS: usize = 60_000;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Table};
+use crate::data::dataset::{Dataset, Table};
 use crate::metrics::auc;
 
 /// With fewer events a perfect separation can be chance.

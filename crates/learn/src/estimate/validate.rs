@@ -3,13 +3,13 @@
 use cscopilot_spec::{Estimator, LogisticRegression, Model, Xgboost};
 use serde::Serialize;
 
-use crate::boosted::{Setting, Staged, best_rounds};
-use crate::dataset::Dataset;
+use crate::data::dataset::Dataset;
+use crate::data::split::Fold;
 use crate::error::Result;
-use crate::logistic::{LogisticModel, Prepared};
+use crate::estimate::boosted::{Setting, Staged, best_rounds};
+use crate::estimate::fitted::Chosen;
+use crate::estimate::logistic::{LogisticModel, Prepared};
 use crate::metrics::{auc, log_loss, sigmoid};
-use crate::model::Chosen;
-use crate::split::Fold;
 
 /// How an estimator did on the folds.
 #[derive(Debug, Clone)]

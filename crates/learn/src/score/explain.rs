@@ -6,12 +6,12 @@ use cscopilot_lake::Lake;
 use cscopilot_lake::step::StepContext;
 use serde::Serialize;
 
+use crate::data::frame;
 use crate::error::Result;
-use crate::frame;
-use crate::reasons::{Narrator, Reason, shown};
 use crate::registry;
-use crate::runs::{self, ModelRun};
+use crate::registry::runs::{self, ModelRun};
 use crate::score;
+use crate::score::reasons::{Narrator, Reason, shown};
 use crate::step::{dictionary, model};
 
 /// One version of a model, for listings.

@@ -9,8 +9,8 @@ use cscopilot_lake::{Lake, Params, TableName, Value};
 use cscopilot_spec::Model;
 use polars::prelude::{DataFrame, DataType as PolarsType};
 
-use crate::bridge;
-use crate::dataset::{Dataset, Table};
+use crate::data::bridge;
+use crate::data::dataset::{Dataset, Table};
 use crate::error::{Error, Result};
 
 /// The columns that name a row.

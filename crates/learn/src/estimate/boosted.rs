@@ -8,7 +8,7 @@ use cscopilot_spec::Xgboost;
 use xgb::parameters::BoosterParameters;
 use xgb::{Booster, DMatrix};
 
-use crate::dataset::{Dataset, Table};
+use crate::data::dataset::{Dataset, Table};
 use crate::error::{Error, Result};
 
 impl From<xgb::XGBError> for Error {

@@ -4,10 +4,10 @@ use cscopilot_shap::{Explainer, Explanations};
 use cscopilot_spec::{LogisticRegression, Xgboost};
 use serde::Serialize;
 
-use crate::boosted::{self, BoostedModel, Setting};
-use crate::dataset::{Dataset, Table};
+use crate::data::dataset::{Dataset, Table};
 use crate::error::{Error, Result};
-use crate::logistic::{LogisticModel, Prepared};
+use crate::estimate::boosted::{self, BoostedModel, Setting};
+use crate::estimate::logistic::{LogisticModel, Prepared};
 
 /// An estimator with everything decided that the folds decide.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use cscopilot_spec::LogisticRegression;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Table;
+use crate::data::dataset::Table;
 use crate::error::{Error, Result};
 use crate::metrics::sigmoid;
 

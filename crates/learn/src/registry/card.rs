@@ -7,10 +7,10 @@ use cscopilot_spec::{FeatureDictionary, Model};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::dataset::Dataset;
+use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::reasons::label_of;
 use crate::registry::{FeatureInfo, FeatureList};
+use crate::score::reasons::label_of;
 use crate::train::{Judged, Training};
 
 /// The features with what the reader of a reason needs to know: what is typical.
@@ -226,7 +226,7 @@ fn feature_section(out: &mut String, features: &FeatureList) {
     line(out, &format!("{} columns of `{}`; the most important:\n", sorted.len(), features.table));
     line(out, "| feature | mean effect on the margin | typical | missing |\n|---|---|---|---|");
     for f in sorted.iter().take(20) {
-        let typical = f.median.map_or_else(String::new, |m| crate::reasons::number(m, None, false));
+        let typical = f.median.map_or_else(String::new, |m| crate::score::reasons::number(m, None, false));
         line(out, &format!("| {} (`{}`) | {:.3} | {typical} | {:.1}% |", f.label.replace('|', "/"), f.name, f.importance, f.missing_pct));
     }
     line(out, "");

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 use cscopilot_spec::Split;
 
-use crate::dataset::Dataset;
+use crate::data::dataset::Dataset;
 
 /// One fold of the development period: a model of `train` predicts `valid`.
 #[derive(Debug, Clone, PartialEq)]

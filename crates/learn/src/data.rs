@@ -1,0 +1,7 @@
+//! Rows to learn from and to score: read from the lake, cut in time, searched for leaks.
+
+mod bridge;
+pub mod dataset;
+pub mod frame;
+pub mod leaks;
+pub mod split;

@@ -1,0 +1,132 @@
+//! The model registry in the lake: `models/<name>/v0001/…`, and one small object with the aliases.
+//!
+//! A version's files are written before its row in `ops.model_runs` commits, and nothing refers to them until then: a
+//! training that died leaves files that the next one overwrites. The aliases follow from the rows and are written last.
+
+use cscopilot_lake::Objects;
+use serde::{Deserialize, Serialize};
+
+use crate::calibrate::Calibrator;
+use crate::error::{Error, Result};
+use crate::estimate::fitted::Fitted;
+
+/// A feature as the model knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureInfo {
+    /// The column.
+    pub name: String,
+    /// Its name for people.
+    pub label: String,
+    /// The middle value of the rows learned from: what is typical.
+    pub median: Option<f64>,
+    /// Their smallest value.
+    pub min: Option<f64>,
+    /// Their largest value.
+    pub max: Option<f64>,
+    /// Share of them without a value, in percent.
+    pub missing_pct: f64,
+    /// Mean absolute contribution to the margin on the test slice.
+    pub importance: f64,
+}
+
+/// `features.json`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureList {
+    /// The table they come from.
+    pub table: String,
+    /// The features in the order of the model's columns.
+    pub features: Vec<FeatureInfo>,
+}
+
+impl FeatureList {
+    /// The columns' names.
+    pub fn names(&self) -> Vec<String> {
+        self.features.iter().map(|f| f.name.clone()).collect()
+    }
+}
+
+/// A model that can score.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The model.
+    pub fitted: Fitted,
+    /// From margin to probability.
+    pub calibrator: Calibrator,
+    /// Its features.
+    pub features: FeatureList,
+}
+
+/// `aliases.json`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aliases {
+    /// The version that scores.
+    #[serde(default)]
+    pub champion: Option<i64>,
+    /// A newer version that was refused.
+    #[serde(default)]
+    pub challenger: Option<i64>,
+}
+
+/// A version's folder: `models/churn/v0001`.
+pub fn folder(model: &str, version: i64) -> String {
+    format!("models/{model}/v{version:04}")
+}
+
+fn aliases_path(model: &str) -> String {
+    format!("models/{model}/aliases.json")
+}
+
+/// Writes a version's files. One that is there already with the same content stays untouched.
+pub async fn write(objects: &Objects, model: &str, version: i64, files: &[(String, Vec<u8>)]) -> Result<()> {
+    for (name, bytes) in files {
+        let path = format!("{}/{name}", folder(model, version));
+        if !objects.put_if_absent(&path, bytes.clone()).await? && objects.get(&path).await?.is_none_or(|there| there != bytes.as_slice()) {
+            // Left behind by a training that died before its row was committed: nothing refers to it.
+            objects.put(&path, bytes.clone()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a version for scoring.
+pub async fn read(objects: &Objects, model: &str, version: i64) -> Result<Registered> {
+    let folder = folder(model, version);
+    let missing = |path: &str| Error::BadModel { path: path.to_owned(), problem: "the file is missing".to_owned() };
+    let mut fitted = None;
+    for name in ["model.ubj", "logistic.json"] {
+        let path = format!("{folder}/{name}");
+        if let Some(bytes) = objects.get(&path).await? {
+            fitted = Some(Fitted::read(name, &path, bytes.to_vec())?);
+            break;
+        }
+    }
+    let calibration = format!("{folder}/calibration.json");
+    let features = format!("{folder}/features.json");
+    let registered = Registered {
+        fitted: fitted.ok_or_else(|| missing(&format!("{folder}/model.ubj")))?,
+        calibrator: objects.get_json(&calibration).await?.ok_or_else(|| missing(&calibration))?,
+        features: objects.get_json(&features).await?.ok_or_else(|| missing(&features))?,
+    };
+    let expected = match &registered.fitted {
+        Fitted::Boosted(model) => model.ensemble()?.num_features(),
+        Fitted::Logistic(model) => model.features.len(),
+    };
+    if expected != registered.features.features.len() {
+        let problem = format!("the model has {expected} features, the list {}", registered.features.features.len());
+        return Err(Error::BadModel { path: features, problem });
+    }
+    Ok(registered)
+}
+
+/// The aliases of a model; none if it was never trained.
+pub async fn aliases(objects: &Objects, model: &str) -> Result<Aliases> {
+    Ok(objects.get_json(&aliases_path(model)).await?.unwrap_or_default())
+}
+
+/// Sets the aliases in one atomic put; does nothing if they are so already.
+pub async fn set_aliases(objects: &Objects, model: &str, wanted: &Aliases) -> Result<()> {
+    if objects.exists(&aliases_path(model)).await? && aliases(objects, model).await? == *wanted {
+        return Ok(());
+    }
+    Ok(objects.put_json(&aliases_path(model), wanted).await?)
+}
