@@ -23,6 +23,8 @@ mod night;
 pub mod registry;
 pub mod score;
 pub mod step;
+#[cfg(test)]
+mod studies;
 pub mod train;
 
 pub use check::{Task, check, outputs, reads_writes};

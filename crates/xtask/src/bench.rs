@@ -60,7 +60,7 @@ pub(crate) enum Bench {
     },
 }
 
-const AS_OF: &str = "2026-06-30";
+pub(crate) const AS_OF: &str = "2026-06-30";
 
 /// Runs a benchmark and prints its figures as JSON.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
@@ -126,7 +126,7 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
 }
 
 /// Runs a command and gives its stdout; its stderr is shown.
-fn output(command: &mut Command, accepted: &[i32]) -> Result<String, String> {
+pub(crate) fn output(command: &mut Command, accepted: &[i32]) -> Result<String, String> {
     let shown = format!("{command:?}");
     let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|e| format!("{shown}: {e}"))?;
     match output.status.code() {
