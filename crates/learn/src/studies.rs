@@ -4,6 +4,8 @@
 //! `CSCOPILOT_STUDY` is a folder with one project per company, `<accounts>-<seed>`, each with a lake up to the features and the
 //! simulation's truth; the company `fresh` judges the models of all others. The figures go to `figures.json` beside them.
 
+#![allow(clippy::print_stdout)]
+
 mod company;
 mod curve;
 

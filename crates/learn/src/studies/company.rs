@@ -20,13 +20,13 @@ pub(super) fn tonight() -> NaiveDate {
 
 pub(super) struct Company {
     /// The labelled rows.
-    pub data: Dataset,
+    pub(super) data: Dataset,
     /// The true hazard of the month after each row's date.
-    pub truth: Vec<f64>,
+    pub(super) truth: Vec<f64>,
 }
 
 impl Company {
-    pub async fn read(folder: &Path) -> (Model, Self) {
+    pub(super) async fn read(folder: &Path) -> (Model, Self) {
         let project = Project::load(folder, &LoadOptions::default()).unwrap_or_else(|e| panic!("{}: {e:?}", folder.display()));
         let model = project.models["churn"].value.clone();
         let lake = Lake::open(folder.join("lake").to_str().unwrap(), LakeOptions::default()).await.unwrap();
@@ -40,12 +40,12 @@ impl Company {
     }
 
     /// The rows from a date on.
-    pub fn since(&self, date: NaiveDate) -> Vec<usize> {
+    pub(super) fn since(&self, date: NaiveDate) -> Vec<usize> {
         (0..self.data.len()).filter(|r| self.data.dates[*r] >= date).collect()
     }
 
     /// The AUC that the true hazards reach on rows: no model can do better but by luck.
-    pub fn ceiling(&self, rows: &[usize]) -> f64 {
+    pub(super) fn ceiling(&self, rows: &[usize]) -> f64 {
         let truth: Vec<f64> = rows.iter().map(|r| self.truth[*r]).collect();
         auc(&truth, &self.data.events_of(rows)).unwrap()
     }
