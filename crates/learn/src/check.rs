@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, SchemaRef};
 use cscopilot_diag::{Diagnostics, suggest};
 use cscopilot_lake::TableName;
-use cscopilot_spec::{At, Loaded, Model, Project};
+use cscopilot_spec::{At, Loaded, Model, Project, Spine};
 
 use crate::data::frame;
 use crate::registry::runs;
@@ -51,6 +51,17 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     out.push(no_column(loaded, column, &model.features.table, schema));
                 }
             }
+            if let Some(Spine::Renewals { column, .. }) = &model.spine {
+                match schema.field_with_name(column) {
+                    Err(_) => out.push(no_column(loaded, column, &model.features.table, schema)),
+                    Ok(field) if !field.data_type().is_temporal() => out.push(
+                        loaded
+                            .error("LRN062", column, format!("`{column}` is {}, renewals must be dates", field.data_type()))
+                            .with_help("write CAST(… AS DATE) in the table's SQL file"),
+                    ),
+                    Ok(_) => {}
+                }
+            }
             for column in &model.features.include {
                 if let Ok(field) = schema.field_with_name(column)
                     && !frame::is_feature_type(field.data_type())
@@ -62,7 +73,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     );
                 }
             }
-            if frame::features_of(model, schema).is_empty() {
+            if frame::features_of(model, schema, project.features.get(model.dictionary()).map(|d| &d.value)).is_empty() {
                 let table = &model.features.table;
                 out.push(
                     loaded

@@ -73,7 +73,7 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     let loaded = model(ctx, name)?;
     ctx.progress.note(format!("reading the rows of {name}"));
     let schema = frame::schema_of(&ctx.lake, &loaded.value.features.table).await?;
-    let features = frame::features_of(&loaded.value, &schema);
+    let features = frame::features_of(&loaded.value, &schema, dictionary(ctx, &loaded.value));
     if features.is_empty() {
         return Err(Error::NoFeatures(loaded.value.features.table.value.clone()));
     }

@@ -3,10 +3,12 @@
 mod check;
 mod estimator;
 mod gates;
+mod spine;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
 pub use gates::Gates;
+pub use spine::Spine;
 pub use split::Split;
 
 use crate::{At, Component, Loaded, Project, Version1};
@@ -38,6 +40,9 @@ pub struct Model {
     pub label: Label,
     /// What it is predicted from.
     pub features: FeatureSet,
+    /// Which rows it learns from; all that have a label without it.
+    #[serde(default)]
+    pub spine: Option<Spine>,
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
@@ -92,6 +97,9 @@ pub struct FeatureSet {
     /// Only these columns; all numeric and boolean ones without it.
     #[serde(default)]
     pub include: Vec<At<String>>,
+    /// Only columns that have one of these tags in the dictionary.
+    #[serde(default)]
+    pub tags: Vec<At<String>>,
     /// The dictionary with the features' words, a file in `configs/features/`; the one named like the table without it.
     #[serde(default)]
     pub dictionary: Option<At<String>>,
@@ -181,6 +189,7 @@ impl Component for Model {
                     .with_help_opt(suggest::help(name, project.features.keys().map(String::as_str))),
             );
         }
+        check::tags(loaded, project, out);
         check::numbers(loaded, out);
         check::estimators(loaded, out);
     }

@@ -6,11 +6,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use chrono::NaiveDate;
 use cscopilot_lake::{Lake, Params, TableName, Value};
-use cscopilot_spec::Model;
+use cscopilot_spec::{FeatureDictionary, Model};
 use polars::prelude::{DataFrame, DataType as PolarsType};
 
-use crate::data::bridge;
 use crate::data::dataset::{Dataset, Table};
+use crate::data::{bridge, spine};
 use crate::error::{Error, Result};
 
 /// The columns that name a row.
@@ -21,18 +21,23 @@ pub fn is_feature_type(data_type: &DataType) -> bool {
     data_type.is_numeric() || matches!(data_type, DataType::Boolean)
 }
 
-/// The model's features: numeric and boolean columns of the table that are not keys and not excluded, sorted by name.
+/// The model's features: numeric and boolean columns of the table that are not keys and not excluded, and that have one of the
+/// wanted tags in the dictionary if the model names any, sorted by name.
 ///
 /// Sorted, because a table that gained a column has it last, and the same table made anew has it where the SQL says.
-pub fn features_of(model: &Model, schema: &Schema) -> Vec<String> {
+pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDictionary>) -> Vec<String> {
     let listed = |list: &[cscopilot_spec::At<String>], name: &str| list.iter().any(|c| c.value == name);
     let set = &model.features;
+    let tagged = |name: &str| {
+        let tags = dictionary.and_then(|d| d.features.get(name)).map_or(&[][..], |words| &words.tags);
+        set.tags.is_empty() || tags.iter().any(|tag| listed(&set.tags, &tag.value))
+    };
     let mut names: Vec<String> = schema
         .fields()
         .iter()
         .filter(|f| is_feature_type(f.data_type()) && !KEYS.contains(&f.name().as_str()))
         .map(|f| f.name().clone())
-        .filter(|name| !listed(&set.exclude, name) && (set.include.is_empty() || listed(&set.include, name)))
+        .filter(|name| !listed(&set.exclude, name) && (set.include.is_empty() || listed(&set.include, name)) && tagged(name))
         .collect();
     names.sort();
     names
@@ -49,7 +54,7 @@ pub async fn schema_of(lake: &Lake, table: &str) -> Result<arrow::datatypes::Sch
     info.map(|i| i.schema).ok_or_else(|| Error::NoTable(table.to_owned()))
 }
 
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -71,7 +76,7 @@ pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: Na
          ORDER BY f.as_of, f.account_id",
         quoted(&label.column),
         select_features(features),
-        table_name(&model.features.table)?,
+        spine::rows(model)?,
         table_name(&label.table)?,
     );
     let last = as_of - chrono::Days::new(u64::from(model.window_days()));

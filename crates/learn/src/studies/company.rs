@@ -31,7 +31,7 @@ impl Company {
         let model = project.models["churn"].value.clone();
         let lake = Lake::open(folder.join("lake").to_str().unwrap(), LakeOptions::default()).await.unwrap();
         let schema = frame::schema_of(&lake, &model.features.table).await.unwrap();
-        let features = frame::features_of(&model, &schema);
+        let features = frame::features_of(&model, &schema, project.features.get(model.dictionary()).map(|d| &d.value));
         let data = frame::labelled(&lake, &model, &features, tonight()).await.unwrap();
         let hazards = hazards(&folder.join("data/truth/hazards.csv"));
         let truth: Vec<f64> = keys(&lake, &model).await.iter().map(|(account, day)| hazard(&hazards, account, *day)).collect();

@@ -1,9 +1,30 @@
 //! Checks of a model file beyond its shape.
 
-use cscopilot_diag::Diagnostics;
+use cscopilot_diag::{Diagnostics, suggest};
 
 use super::Model;
-use crate::Loaded;
+use crate::{Loaded, Project};
+
+/// Tags that some feature of the dictionary has.
+pub(super) fn tags(loaded: &Loaded<Model>, project: &Project, out: &mut Diagnostics) {
+    let model = &loaded.value;
+    let known: Vec<&str> = match project.features.get(model.dictionary()) {
+        Some(dictionary) => dictionary.value.features.values().flat_map(|f| f.tags.iter().map(|t| t.value.as_str())).collect(),
+        None => Vec::new(),
+    };
+    for tag in &model.features.tags {
+        if !known.contains(&tag.value.as_str()) {
+            let mut distinct = known.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            out.push(
+                loaded
+                    .error("SPC067", tag, format!("no feature of the dictionary `{}` has the tag `{tag}`", model.dictionary()))
+                    .with_help_opt(suggest::help(tag, distinct)),
+            );
+        }
+    }
+}
 
 /// Numbers within their ranges.
 pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
