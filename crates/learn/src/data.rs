@@ -4,4 +4,5 @@ mod bridge;
 pub mod dataset;
 pub mod frame;
 pub mod leaks;
+mod row_columns;
 pub mod split;

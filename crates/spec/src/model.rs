@@ -3,10 +3,12 @@
 mod check;
 mod estimator;
 mod gates;
+mod rows;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
-pub use gates::Gates;
+pub use gates::{ChampionGate, Gates, OnDrift};
+pub use rows::{Profit, Tenure};
 pub use split::Split;
 
 use crate::{At, Component, Loaded, Project, Version1};
@@ -38,6 +40,19 @@ pub struct Model {
     pub label: Label,
     /// What it is predicted from.
     pub features: FeatureSet,
+    /// The numeric column of the features table that says what a row is worth, such as its yearly revenue. Figures are also
+    /// given weighted by it; training never is, as weights ruin calibration. A missing or negative value weighs nothing.
+    #[serde(default)]
+    pub weight: Option<At<String>>,
+    /// Columns of the features table (text, booleans or whole numbers) whose values are segments: results are given for each.
+    #[serde(default)]
+    pub segments: Vec<At<String>>,
+    /// How long an account must have been a customer, and in which bands of tenure results are given.
+    #[serde(default)]
+    pub tenure: Option<Tenure>,
+    /// What a campaign costs and brings; with it the expected maximum profit is among the figures.
+    #[serde(default)]
+    pub profit: Option<Profit>,
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
@@ -182,6 +197,7 @@ impl Component for Model {
             );
         }
         check::numbers(loaded, out);
+        check::rows(loaded, out);
         check::estimators(loaded, out);
     }
 }
