@@ -73,6 +73,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     );
                 }
             }
+            row_columns(loaded, schema, out);
             if frame::features_of(model, schema, project.features.get(model.dictionary()).map(|d| &d.value)).is_empty() {
                 let table = &model.features.table;
                 out.push(
@@ -96,6 +97,29 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
             }
         }
     }
+}
+
+/// The columns that say what a row is worth and by what rows are told apart.
+fn row_columns(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics) {
+    let model = &loaded.value;
+    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..));
+    let mut check = |column: &At<String>, is_segment: bool| {
+        let Ok(field) = schema.field_with_name(column) else {
+            return out.push(no_column(loaded, column, &model.features.table, schema));
+        };
+        let found = field.data_type();
+        let (right, wanted, help) = if is_segment {
+            let right = text(found) || found.is_integer() || *found == DataType::Boolean;
+            (right, "text, a boolean or a whole number", "put the values into bands in the table's SQL file")
+        } else {
+            (found.is_numeric(), "a number", "name a numeric column of the features table")
+        };
+        if !right {
+            out.push(loaded.error("LRN062", column, format!("`{column}` is {found}, it must be {wanted}")).with_help(help));
+        }
+    };
+    model.weight.iter().chain(model.tenure.iter().map(|t| &t.column)).for_each(|column| check(column, false));
+    model.segments.iter().for_each(|column| check(column, true));
 }
 
 fn known_table<'a>(

@@ -6,6 +6,7 @@ use cscopilot_spec::{FeatureDictionary, Loaded, Model};
 use crate::data::dataset::Dataset;
 use crate::data::frame;
 use crate::error::{Error, Result};
+use crate::promote::champion::{self, Recipe};
 use crate::registry::card::{self, Head};
 use crate::registry::runs::{self, ModelRun};
 use crate::registry::{self, Aliases};
@@ -14,7 +15,7 @@ use crate::score::{self, Stamp};
 use crate::train::{self, Training};
 
 /// Part of every model's definition: raised when the same YAML would train another model.
-const TRAINER: &str = "trainer 1";
+const TRAINER: &str = "trainer 2";
 
 pub(crate) fn model<'a>(ctx: &'a StepContext, name: &str) -> Result<&'a Loaded<Model>> {
     ctx.project.models.get(name).ok_or_else(|| Error::NoModel(name.to_owned()))
@@ -80,10 +81,12 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     frame::schema_of(&ctx.lake, &loaded.value.label.table).await?;
     let data = frame::labelled(&ctx.lake, &loaded.value, &features, ctx.as_of).await?;
     ctx.progress.rows(data.len() as u64);
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let champion = champion::present(&ctx.lake, name, &loaded.value, &known, &features, ctx.as_of).await?;
     ctx.progress.note(format!("training {name} on {} rows", data.len()));
     let (data, training) = off_thread({
         let model = loaded.value.clone();
-        move || train::train(&model, &data).map(|training| (data, training))
+        move || train::train(&model, &data, champion.as_ref()).map(|training| (data, training))
     })
     .await?;
     register(ctx, loaded, &data, &training).await
@@ -103,6 +106,8 @@ async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, tra
         files.push((judged.fitted.file_name().to_owned(), judged.fitted.bytes()?));
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
+        let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
+        files.push(("recipe.json".to_owned(), card::pretty(&recipe)?));
     }
     files.push(("metrics.json".to_owned(), card::pretty(&detail)?));
     let digest = digest(&files, &training.reason, &definition(loaded));

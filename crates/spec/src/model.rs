@@ -3,11 +3,13 @@
 mod check;
 mod estimator;
 mod gates;
+mod rows;
 mod spine;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
-pub use gates::Gates;
+pub use gates::{ChampionGate, Gates, OnDrift};
+pub use rows::{Profit, Tenure};
 pub use spine::Spine;
 pub use split::Split;
 
@@ -43,6 +45,19 @@ pub struct Model {
     /// Which rows it learns from; all that have a label without it.
     #[serde(default)]
     pub spine: Option<Spine>,
+    /// The numeric column of the features table that says what a row is worth, such as its yearly revenue. Figures are also
+    /// given weighted by it; training never is, as weights ruin calibration. A missing or negative value weighs nothing.
+    #[serde(default)]
+    pub weight: Option<At<String>>,
+    /// Columns of the features table (text, booleans or whole numbers) whose values are segments: results are given for each.
+    #[serde(default)]
+    pub segments: Vec<At<String>>,
+    /// How long an account must have been a customer, and in which bands of tenure results are given.
+    #[serde(default)]
+    pub tenure: Option<Tenure>,
+    /// What a campaign costs and brings; with it the expected maximum profit is among the figures.
+    #[serde(default)]
+    pub profit: Option<Profit>,
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
@@ -191,6 +206,7 @@ impl Component for Model {
         }
         check::tags(loaded, project, out);
         check::numbers(loaded, out);
+        check::rows(loaded, out);
         check::estimators(loaded, out);
     }
 }

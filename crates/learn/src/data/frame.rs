@@ -10,7 +10,7 @@ use cscopilot_spec::{FeatureDictionary, Model};
 use polars::prelude::{DataFrame, DataType as PolarsType};
 
 use crate::data::dataset::{Dataset, Table};
-use crate::data::{bridge, spine};
+use crate::data::{bridge, row_columns, spine};
 use crate::error::{Error, Result};
 
 /// The columns that name a row.
@@ -65,24 +65,26 @@ fn select_features(features: &[String]) -> String {
 
 /// The labelled rows up to a date.
 ///
-/// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet.
+/// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet. Rows
+/// of accounts that are too young for the model are left out as well.
 pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: NaiveDate) -> Result<Dataset> {
     let label = &model.label;
     let sql = format!(
         "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS day, \
-                CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{} \
+                CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{}{} \
          FROM {} AS f JOIN {} AS l ON l.account_id = f.account_id AND l.as_of = f.as_of \
          WHERE CAST(f.as_of AS DATE) <= $as_of \
          ORDER BY f.as_of, f.account_id",
         quoted(&label.column),
         select_features(features),
+        row_columns::select(model),
         spine::rows(model)?,
         table_name(&label.table)?,
     );
     let last = as_of - chrono::Days::new(u64::from(model.window_days()));
     let params = Params::new().with("as_of", Value::Date(as_of)).with("last", Value::Date(last));
     let batches = lake.query(&sql, &params).await?;
-    dataset(&batches, features)
+    dataset(&batches, features, model)
 }
 
 /// The rows of one date, without labels, in the order of the accounts.
@@ -114,7 +116,7 @@ fn columns(df: &DataFrame, features: &[String]) -> Result<Table> {
     Ok(Table { features: features.to_vec(), columns, rows: df.height() })
 }
 
-fn dataset(batches: &[RecordBatch], features: &[String]) -> Result<Dataset> {
+fn dataset(batches: &[RecordBatch], features: &[String], model: &Model) -> Result<Dataset> {
     let df = bridge::frame(batches)?;
     if df.height() == 0 {
         return Ok(Dataset { table: columns(&df, features)?, ..Dataset::default() });
@@ -122,6 +124,9 @@ fn dataset(batches: &[RecordBatch], features: &[String]) -> Result<Dataset> {
     let known = df.column("label")?.bool()?.is_not_null();
     let censored = df.height() - known.sum().unwrap_or(0) as usize;
     let df = df.filter(&known)?;
+    let labelled = df.height();
+    let df = row_columns::old_enough(df, model)?;
+    let too_young = labelled - df.height();
     let events = df.column("label")?.bool()?.iter().map(|e| e == Some(true)).collect();
     let days = df.column("day")?.cast(&PolarsType::Int32)?;
     let dates = days.i32()?.iter().map(|d| d.and_then(date_of_day).unwrap_or_default()).collect();
@@ -134,7 +139,9 @@ fn dataset(batches: &[RecordBatch], features: &[String]) -> Result<Dataset> {
         sorted.into_iter().enumerate().map(|(i, name)| (name, i as u32)).collect()
     };
     let accounts = names.iter().map(|n| index.get(n).copied().unwrap_or_default()).collect();
-    Ok(Dataset { table: columns(&df, features)?, events, dates, accounts, censored })
+    let (weights, tenure_days) = (row_columns::weights(&df, model)?, row_columns::tenure_days(&df, model)?);
+    let segments = row_columns::segments(&df, model)?;
+    Ok(Dataset { table: columns(&df, features)?, events, dates, accounts, censored, weights, segments, tenure_days, too_young })
 }
 
 fn date_of_day(day: i32) -> Option<NaiveDate> {
