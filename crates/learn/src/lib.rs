@@ -15,6 +15,7 @@
 pub mod calibrate;
 pub mod check;
 pub mod data;
+pub mod drift;
 mod error;
 pub mod estimate;
 pub mod metrics;
@@ -23,6 +24,8 @@ mod night;
 pub mod registry;
 pub mod score;
 pub mod step;
+#[cfg(test)]
+mod ten_nights;
 pub mod train;
 
 pub use check::{Task, check, outputs, reads_writes};

@@ -3,10 +3,12 @@
 mod check;
 mod estimator;
 mod gates;
+mod scoring;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
 pub use gates::Gates;
+pub use scoring::{Drift, Explain};
 pub use split::Split;
 
 use crate::{At, Component, Loaded, Project, Version1};
@@ -50,6 +52,12 @@ pub struct Model {
     /// What a trained model must reach to become champion.
     #[serde(default)]
     pub gates: Gates,
+    /// Which scores are explained.
+    #[serde(default)]
+    pub explain: Explain,
+    /// When tonight's accounts count as different from those that the model learned from.
+    #[serde(default)]
+    pub drift: Drift,
     /// After this many days the nightly pipeline trains anew.
     #[serde(default = "default_retrain_after_days")]
     pub retrain_after_days: At<u32>,

@@ -17,6 +17,8 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
         (&gates.max_calibration_error, "max_calibration_error", 0.0, 1.0),
         (&gates.max_calibration_ratio, "max_calibration_ratio", 1.0, 100.0),
         (&model.leak_auc, "leak_auc", 0.5, 1.0),
+        (&model.drift.warn_psi, "warn_psi", 0.0, 100.0),
+        (&model.drift.bad_psi, "bad_psi", 0.0, 100.0),
     ];
     for (at, name, low, high) in between {
         if !(low..=high).contains(&at.value) {
