@@ -8,6 +8,7 @@ use cscopilot_lake::TableName;
 use cscopilot_spec::{At, Loaded, Model, Project, Spine};
 
 use crate::data::frame;
+use crate::drift;
 use crate::registry::runs;
 use crate::score;
 
@@ -27,7 +28,7 @@ pub fn reads_writes(project: &Project) -> Vec<Task> {
     let task = |loaded: &Loaded<Model>| Task {
         model: loaded.name.clone(),
         reads: [&loaded.value.features.table, &loaded.value.label.table].into_iter().filter_map(|t| t.value.parse().ok()).collect(),
-        writes: vec![runs::table(), score::table()],
+        writes: vec![runs::table(), score::table(), score::movements_table(), drift::table()],
     };
     project.models.values().map(task).collect()
 }
@@ -37,7 +38,12 @@ pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     if project.models.is_empty() {
         return BTreeMap::new();
     }
-    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema())])
+    BTreeMap::from([
+        (runs::table(), runs::schema()),
+        (score::table(), score::schema()),
+        (score::movements_table(), score::movements_schema()),
+        (drift::table(), drift::schema()),
+    ])
 }
 
 /// Checks each model's tables and columns against the tables that the project makes.

@@ -15,6 +15,7 @@
 pub mod calibrate;
 pub mod check;
 pub mod data;
+pub mod drift;
 mod error;
 pub mod estimate;
 pub mod metrics;
@@ -26,6 +27,8 @@ pub mod score;
 pub mod step;
 #[cfg(test)]
 mod studies;
+#[cfg(test)]
+mod ten_nights;
 pub mod train;
 
 pub use check::{Task, check, outputs, reads_writes};

@@ -4,12 +4,14 @@ mod check;
 mod estimator;
 mod gates;
 mod rows;
+mod scoring;
 mod spine;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
 pub use gates::{ChampionGate, Gates, OnDrift};
 pub use rows::{Profit, Tenure};
+pub use scoring::{Drift, Explain};
 pub use spine::Spine;
 pub use split::Split;
 
@@ -70,6 +72,12 @@ pub struct Model {
     /// What a trained model must reach to become champion.
     #[serde(default)]
     pub gates: Gates,
+    /// Which scores are explained.
+    #[serde(default)]
+    pub explain: Explain,
+    /// When tonight's accounts count as different from those that the model learned from.
+    #[serde(default)]
+    pub drift: Drift,
     /// After this many days the nightly pipeline trains anew.
     #[serde(default = "default_retrain_after_days")]
     pub retrain_after_days: At<u32>,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, Schema};
 use chrono::NaiveDate;
-use cscopilot_lake::{Lake, Params, TableName, Value};
+use cscopilot_lake::{Lake, Params, SendableRecordBatchStream, TableName, Value};
 use cscopilot_spec::{FeatureDictionary, Model};
 use polars::prelude::{DataFrame, DataType as PolarsType};
 
@@ -87,14 +87,29 @@ pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: Na
     dataset(&batches, features, model)
 }
 
-/// The rows of one date, without labels, in the order of the accounts.
-pub async fn unlabelled(lake: &Lake, table: &str, features: &[String], as_of: NaiveDate) -> Result<Vec<RecordBatch>> {
+/// How many rows have their label since the last ones that a model learned from, and how many of them have the event.
+pub async fn labels_since(lake: &Lake, model: &Model, after: NaiveDate, as_of: NaiveDate) -> Result<(u64, u64)> {
     let sql = format!(
-        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of ORDER BY f.account_id",
+        "SELECT count(*) AS known, count(*) FILTER (WHERE label) AS happened FROM (SELECT CAST({} AS BOOLEAN) AS label FROM {} \
+         WHERE CAST(as_of AS DATE) > $after AND CAST(as_of AS DATE) <= $last) WHERE label IS NOT NULL",
+        quoted(&model.label.column),
+        table_name(&model.label.table)?,
+    );
+    let last = as_of - chrono::Days::new(u64::from(model.window_days()));
+    let params = Params::new().with("after", Value::Date(after)).with("last", Value::Date(last));
+    let counts = lake.query(&sql, &params).await?;
+    let count = |at: usize| counts.iter().map(|b| b.column(at).as_primitive::<Int64Type>().values().iter().sum::<i64>()).sum::<i64>();
+    Ok((count(0).unsigned_abs(), count(1).unsigned_abs()))
+}
+
+/// The rows of one date, without labels and in no order: account, then the features.
+pub async fn unlabelled(lake: &Lake, table: &str, features: &[String], as_of: NaiveDate) -> Result<SendableRecordBatchStream> {
+    let sql = format!(
+        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of",
         select_features(features),
         table_name(table)?,
     );
-    Ok(lake.query(&sql, &Params::new().with("as_of", Value::Date(as_of))).await?)
+    Ok(lake.stream(&sql, &Params::new().with("as_of", Value::Date(as_of))).await?)
 }
 
 /// The features of batches whose feature columns have the short aliases.

@@ -29,7 +29,8 @@ pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: 
             importance: *importance,
         }
     });
-    FeatureList { table: model.features.table.value.clone(), features: features.collect() }
+    let correlated = crate::score::groups::correlated(&data.table, &judged.all);
+    FeatureList { table: model.features.table.value.clone(), features: features.collect(), correlated }
 }
 
 /// Everything about a training beyond the columns of `ops.model_runs`; the shape of `judgement` is that of

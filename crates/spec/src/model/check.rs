@@ -43,6 +43,8 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
         (&gates.champion.max_auc_loss, "max_auc_loss", 0.0, 1.0),
         (&gates.champion.max_log_loss_increase_pct, "max_log_loss_increase_pct", 0.0, 1000.0),
         (&model.leak_auc, "leak_auc", 0.5, 1.0),
+        (&model.drift.warn_psi, "warn_psi", 0.0, 100.0),
+        (&model.drift.bad_psi, "bad_psi", 0.0, 100.0),
     ];
     for (at, name, low, high) in between {
         if !(low..=high).contains(&at.value) {
