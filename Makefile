@@ -24,7 +24,7 @@ demo: build ## Simulates a company, runs one night and says where the report is
 
 test: deps servers test-rust test-projects test-clients ## Runs all tests
 
-servers: ## Installs the servers that tests start: databases, object stores, a Stripe
+servers: ## Installs the servers that tests start: databases, object stores, Redis, a Stripe
 	@scripts/servers.sh
 
 test-rust: deps servers
