@@ -2,7 +2,7 @@
 //!
 //! The way of a row: `stream` (which reads are due, over which windows and partitions) → `window_run` (one window, one commit) → `pages`
 //! (one answer after the other; `pager` says which, `request` builds it, `fetch` sends it within the limits until there is an answer that
-//! counts) → `crate::page` (records become typed rows) → `known` (rows that are there already are left out) → `commit`.
+//! counts) → `cscopilot_decode::page` (records become typed rows) → `known` (rows that are there already are left out) → `commit`.
 
 use crate::error::{Error, Result};
 use cscopilot_diag::clock::Stopwatch;
@@ -16,14 +16,12 @@ mod connection;
 mod doctor;
 mod error;
 mod fetch;
-mod hashed;
 mod job;
 mod known;
 mod pager;
 mod pages;
 mod plan;
 mod preview;
-mod recent;
 mod request;
 mod state;
 mod status;

@@ -1,13 +1,9 @@
 //! Runs one stream: finds what is new, reads it, publishes rows and state in one commit.
 
-use crate::cursor::{Edge, join};
 use crate::error::{Error, Result};
 use crate::files::{InputFile, Root};
-use crate::keys::KeyCounter;
-use crate::parse::{FileContext, Parsed, Seen};
 use crate::plan::StreamPlan;
 use crate::read::read;
-use crate::reject::{Rejected, RejectedOfFile, Tally, rejected_batch, rejected_schema};
 use crate::report::{Totals, checks, rejected_pct, too_many, warnings};
 use crate::rest::Connections;
 use crate::state::{FileState, State};
@@ -15,6 +11,7 @@ use crate::{database, rest};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveTime;
+use cscopilot_decode::{Edge, FileContext, KeyCounter, Parsed, Rejected, RejectedOfFile, Seen, Tally, rejected_batch, rejected_schema};
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_lake::{BatchSender, LateState, Mode, TableInfo, Write, channel, stream_of_batches};
 use cscopilot_spec::SourceKind;
@@ -53,7 +50,7 @@ pub async fn run(ctx: &StepContext, connections: &Connections, source_name: &str
         return Err(Error::NoFiles { pattern: pattern.value.clone(), root: root.shown() });
     }
     let stored = ctx.lake.table(&plan.table).await?;
-    check_types(&table, &plan.schema, stored.as_ref())?;
+    check_types(&table, &plan.rows.schema, stored.as_ref())?;
     let state = State::parse(&table, stored.as_ref().and_then(|t| t.state.as_ref()))?;
     let all = found.len();
     let files = state.changed(found);
@@ -128,7 +125,7 @@ struct FileResult {
 impl Reading<'_> {
     async fn run(self) -> Result<Outcome> {
         let contexts = Arc::new(self.contexts());
-        let (sender, data) = channel(Arc::clone(&self.plan.schema), 2);
+        let (sender, data) = channel(Arc::clone(&self.plan.rows.schema), 2);
         let late = LateState::new();
         let write = Write::new(self.plan.table.clone(), Mode::Append, data, self.ctx.txn()).with_late_state(late.clone());
         // A task of its own, so that encoding on one core doesn't hold up parsing on the others.
@@ -159,7 +156,7 @@ impl Reading<'_> {
                 .files
                 .get(&file.key)
                 .and_then(|known| known.edge.as_ref())
-                .filter(|_| self.plan.cursor.is_some())
+                .filter(|_| self.plan.rows.cursor.is_some())
                 .map(Seen::new),
             extracted_at_micros,
         };
@@ -185,7 +182,7 @@ impl Reading<'_> {
     async fn feed(&self, contexts: &Arc<Vec<FileContext>>, sender: &BatchSender) -> Result<Option<(Totals, State)>> {
         let plan = &self.plan;
         let mut results: Vec<FileResult> = self.files.iter().map(|_| FileResult::default()).collect();
-        let mut totals = Totals::new(plan.columns.len());
+        let mut totals = Totals::new(plan.rows.columns.len());
         let mut keys = KeyCounter::new();
         let mut kept_bytes = 0;
         let threads = self.ctx.project.threads();
@@ -205,7 +202,7 @@ impl Reading<'_> {
             let result = &mut results[file];
             result.rows += batch.num_rows() as u64 + known;
             result.known += known;
-            result.edge = join(result.edge.take(), edge);
+            result.edge = Edge::join(result.edge.take(), edge);
             for row in &rejected {
                 totals.tally.add(&contexts[file].key, row);
                 kept_bytes += row.raw.len() + row.detail.len() + size_of::<Rejected>();
@@ -219,7 +216,7 @@ impl Reading<'_> {
                 return Ok(None);
             }
         }
-        if !plan.primary_key.is_empty() {
+        if !plan.rows.primary_key.is_empty() {
             totals.repeated_keys = tokio::task::spawn_blocking(|| keys.repeated()).await.map_err(|e| Error::Task(e.to_string()))?;
         }
         if rejected_pct(&totals.tally, totals.records) > plan.max_rejected_pct {
@@ -273,7 +270,7 @@ impl Reading<'_> {
                 let before = self.state.files.get(&file.key).and_then(|f| f.edge.clone());
                 // A file that lost its newest rows keeps the cursor that it once had.
                 let edge = match (before, result.edge) {
-                    (Some(old), Some(new)) if old.value > new.value => Some(old),
+                    (Some(old), Some(new)) if old.is_beyond(&new) => Some(old),
                     (old, None) => old,
                     (_, new) => new,
                 };

@@ -1,8 +1,8 @@
 //! What a raw table remembers of the files it was read from. It commits with the rows, so the two can't disagree.
 
-use crate::cursor::Edge;
 use crate::error::{Error, Result};
 use crate::files::InputFile;
+use cscopilot_decode::Edge;
 use cscopilot_lake::step::CheckResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,18 +2,19 @@
 
 use super::commit::{Committer, txn};
 use super::connection::Connection;
-use super::convert::{Converted, convert};
 use super::known::Known;
-use super::log_rows::{DELETE, UPSERT, log_rows};
-use super::piece::Sink;
+use super::log_rows::log_rows;
+use super::piece::{Piece, Sink};
 use super::request::Request;
 use super::state::{Bound, State};
 use crate::error::{Error, Result};
-use crate::reject::{Rejected, RejectedOfFile, rejected_batch, rejected_schema};
 use crate::report::{Totals, checks, too_many, warnings};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use chrono::NaiveTime;
+use cscopilot_decode::database::{Converted, convert};
+use cscopilot_decode::log::{DELETE, UPSERT};
+use cscopilot_decode::{Rejected, RejectedOfFile, rejected_batch, rejected_schema};
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_lake::{Mode, TableInfo, Write, stream_of_batches};
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -22,6 +23,14 @@ use tokio::sync::mpsc;
 
 /// How much text of rejected rows is kept in memory before the stream is given up.
 const MAX_REJECTED_BYTES: usize = 512 << 20;
+
+/// A [`Piece`] whose rows are typed.
+struct Typed {
+    rows: Converted,
+    stray: bool,
+    last: Option<Bound>,
+    closes: bool,
+}
 
 /// A read of one stream.
 pub(crate) struct Reading<'a> {
@@ -54,8 +63,8 @@ pub(crate) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(crate) fn new(ctx: &'a StepContext, request: Arc<Request>, state: State, known: Known, exists: bool) -> Self {
         let plan = &request.plan;
-        let committer = Committer::new(ctx, plan.table.clone(), Arc::clone(&plan.schema));
-        let totals = Totals { present: vec![true; plan.columns.len()], ..Totals::default() };
+        let committer = Committer::new(ctx, plan.table.clone(), Arc::clone(&plan.rows.schema));
+        let totals = Totals { present: vec![true; plan.rows.columns.len()], ..Totals::default() };
         Self {
             ctx,
             known,
@@ -89,7 +98,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    async fn all(&mut self, pieces: &mut (impl Stream<Item = Result<Converted>> + Unpin)) -> Result<()> {
+    async fn all(&mut self, pieces: &mut (impl Stream<Item = Result<Typed>> + Unpin)) -> Result<()> {
         while let Some(piece) = pieces.try_next().await? {
             let closes = piece.closes;
             self.take(piece).await?;
@@ -113,8 +122,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds the rows of a piece to the open window.
-    async fn take(&mut self, piece: Converted) -> Result<()> {
-        let Converted { batch, rejected, records, hashes, repeated_keys, edges, rejected_keys, lost_keys, stray, last, .. } = piece;
+    async fn take(&mut self, piece: Typed) -> Result<()> {
+        let Typed { rows, stray, last, .. } = piece;
+        let Converted { batch, rejected, records, hashes, repeated_keys, edges, rejected_keys, lost_keys } = rows;
         self.ctx.progress.rows(records);
         self.ctx.progress.note(format!("{} ({} windows committed)", self.request.shown, self.windows));
         let first_row = self.totals.records;
@@ -134,7 +144,7 @@ impl<'a> Reading<'a> {
         }
         let batch = match hashes {
             Some(hashes) => {
-                let fresh: Vec<bool> = hashes.keys.iter().zip(&hashes.rows).map(|(key, row)| !self.known.meet(*key, *row)).collect();
+                let fresh = self.known.new_rows(&hashes);
                 self.totals.known += fresh.iter().filter(|fresh| !**fresh).count() as u64;
                 if fresh.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(fresh))? } else { batch }
             }
@@ -275,7 +285,7 @@ impl<'a> Reading<'a> {
 }
 
 /// The pieces of a read in order, converted on all cores. Memory is bounded: so many wait, so many are converted at a time.
-fn converted(connection: Connection, request: Arc<Request>, hashed: bool, threads: usize) -> impl Stream<Item = Result<Converted>> {
+fn converted(connection: Connection, request: Arc<Request>, hashed: bool, threads: usize) -> impl Stream<Item = Result<Typed>> {
     let (sender, receiver) = mpsc::channel(threads);
     let asked = Arc::clone(&request);
     tokio::spawn(async move {
@@ -289,7 +299,9 @@ fn converted(connection: Connection, request: Arc<Request>, hashed: bool, thread
         .map_ok(move |piece| {
             let request = Arc::clone(&request);
             async move {
-                tokio::task::spawn_blocking(move || convert(&request, hashed, piece)).await.map_err(|e| Error::Task(e.to_string()))?
+                let Piece { rows, stray, last, closes } = piece;
+                let rows = tokio::task::spawn_blocking(move || convert(&request.plan.rows, hashed, rows));
+                Ok(Typed { rows: rows.await.map_err(|e| Error::Task(e.to_string()))??, stray, last, closes })
             }
         })
         .try_buffered(threads + 1)

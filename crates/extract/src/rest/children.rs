@@ -1,7 +1,6 @@
 //! Streams that are read once for each record of another: the parent's new and changed records lead to the child's.
 
 use super::error::RestError;
-use super::hashed::Hashed;
 use super::known::quoted;
 use super::pages::{Ended, Go};
 use super::request::context;
@@ -13,6 +12,7 @@ use crate::plan::raw_table;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use cscopilot_decode::Hashed;
 use cscopilot_lake::Params;
 use cscopilot_spec::connector::{ParentPartitions, Read};
 use futures::{StreamExt, TryStreamExt};
@@ -45,7 +45,7 @@ impl<'a> StreamRun<'a> {
         }
         let parents = self.parents(&table.to_string(), spec, &mark, &newest).await?;
         let chunks: Vec<&[Parent]> = parents.chunks(PARENTS_A_COMMIT).collect();
-        let mut known = self.known_latest(false).await?;
+        let mut known = self.known_latest().await?;
         if chunks.is_empty() {
             return self.close_children(read, newest, None, None).await;
         }

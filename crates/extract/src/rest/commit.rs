@@ -2,9 +2,9 @@
 
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::reject::{Rejected, RejectedOfFile, rejected_batch, rejected_schema};
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::SchemaRef;
+use cscopilot_decode::{Rejected, RejectedOfFile, rejected_batch, rejected_schema};
 use cscopilot_lake::step::StepContext;
 use cscopilot_lake::{BatchSender, Committed, LateState, Mode, TableName, Txn, Write, channel, stream_of_batches};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::commit::Tables;
 use super::connection::{Connection, now_micros};
 use super::error::RestError;
 use super::fetch::Counters;
-use super::known::{Known, Shape};
+use super::known::{self, Shape};
 use super::pages::Query;
 use super::plan::ConnectorPlan;
 use super::request::{Context, context};
@@ -13,8 +13,9 @@ use super::tally::Totals;
 use super::window::{Window, resolution, windows};
 use super::window_run::{Reader, WindowEnd};
 use crate::error::{Error, Result};
-use crate::page::PagePlan;
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use cscopilot_decode::Known;
+use cscopilot_decode::page::PagePlan;
 use cscopilot_lake::TableInfo;
 use cscopilot_lake::step::StepContext;
 use cscopilot_spec::connector::{Checkpoint, Incremental, Partitions, Read, When};
@@ -150,7 +151,7 @@ impl<'a> StreamRun<'a> {
 
     /// A read without a cursor: everything, compared with what is there.
     async fn whole(&mut self, read: &'a Read, partition: &str, context: &Context, began: i64) -> Result<()> {
-        let mut known = self.known_latest(read.complete).await?;
+        let mut known = self.known_latest().await?;
         let query = self.query(read)?;
         let mut reader = self.reader(read).await?;
         let end = match &read.job {
@@ -164,8 +165,8 @@ impl<'a> StreamRun<'a> {
                 return Err(RestError::TooLarge { window: "of all records".to_owned(), reason }.into());
             }
         };
-        if complete {
-            self.vanished(&mut known, &reader, &mut collected).await?;
+        if complete && read.complete {
+            self.vanished(&known, &reader, &mut collected).await?;
         }
         let first = self.note_full_read(read, began);
         let keep = first || self.state.mark(&read.name, partition).is_none();
@@ -180,7 +181,7 @@ impl<'a> StreamRun<'a> {
         let window = Window { start: span.start, end: span.end };
         let mut bounded = context.clone();
         bounded.insert("window".to_owned(), window.bounds(incremental));
-        let mut known = if self.state.mark(&read.name, partition).is_some() { self.known_latest(false).await? } else { Known::default() };
+        let mut known = if self.state.mark(&read.name, partition).is_some() { self.known_latest().await? } else { Known::default() };
         loop {
             let token = self.state.mark(&read.name, partition).and_then(|m| m.token.clone());
             let query = self.query(read)?;
@@ -211,14 +212,9 @@ impl<'a> StreamRun<'a> {
     }
 
     /// Keys that a complete list no longer has become deletions.
-    pub(crate) async fn vanished(
-        &self,
-        known: &mut Known,
-        reader: &Reader<'_>,
-        collected: &mut super::window_run::Collecting,
-    ) -> Result<()> {
+    pub(crate) async fn vanished(&self, known: &Known, reader: &Reader<'_>, collected: &mut super::window_run::Collecting) -> Result<()> {
         let Some(info) = self.ctx.lake.table(&self.tables.rows).await? else { return Ok(()) };
-        for gone in known.vanished(&self.ctx.lake, &reader.shape, &info.schema).await? {
+        for gone in known::vanished(known, &self.ctx.lake, &reader.shape, &info.schema).await? {
             let batch = self.plan.deletions(&gone, &self.state.next_batch(), self.extracted_at())?;
             let rows = batch.num_rows() as u64;
             collected.totals.rows += rows;
@@ -292,14 +288,14 @@ impl<'a> StreamRun<'a> {
 
     async fn known_since(&self, incremental: &Incremental, from: i64) -> Result<Known> {
         match self.table().await? {
-            Some(info) => Known::since(&self.ctx.lake, &self.wide_shape(&info), &info.schema, &incremental.cursor, from).await,
+            Some(info) => known::since(&self.ctx.lake, &self.wide_shape(&info), &info.schema, &incremental.cursor, from).await,
             None => Ok(Known::default()),
         }
     }
 
-    pub(crate) async fn known_latest(&self, vanished: bool) -> Result<Known> {
+    pub(crate) async fn known_latest(&self) -> Result<Known> {
         match self.table().await? {
-            Some(info) => Known::latest(&self.ctx.lake, &self.wide_shape(&info), &info.schema, vanished).await,
+            Some(info) => known::latest(&self.ctx.lake, &self.wide_shape(&info), &info.schema).await,
             None => Ok(Known::default()),
         }
     }

@@ -3,22 +3,19 @@
 use super::commit::{OpenWindow, RejectedRows, Tables, fit, publish_rejected};
 use super::error::RestError;
 use super::fetch::Signal;
-use super::hashed::{Hashed, Hashing};
-use super::known::{Known, Shape};
+use super::known::Shape;
 use super::pages::{Ended, Go, Query};
-use super::recent::Recent;
 use super::request::Context;
 use super::state::State;
 use super::tally::Totals;
 use super::window::Window;
-use crate::cursor::{CursorValue, value_at};
 use crate::error::{Error, Result};
-use crate::page::PageRows;
-use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use cscopilot_decode::page::PageRows;
+use cscopilot_decode::{Hashed, Known, Sieve, outside};
 use cscopilot_lake::step::StepContext;
-use cscopilot_spec::connector::{CursorFormat, Incremental};
+use cscopilot_spec::connector::Incremental;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -43,10 +40,9 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Collecting {
     batch: String,
     open: Option<OpenWindow>,
-    recent: Recent,
+    sieve: Sieve,
     rejected: Vec<RejectedRows>,
     rejected_bytes: usize,
-    position: i64,
     pub(crate) totals: Totals,
 }
 
@@ -78,10 +74,9 @@ impl Reader<'_> {
         Collecting {
             batch: batch.to_owned(),
             open: None,
-            recent: Recent::default(),
+            sieve: Sieve::new(self.incremental.is_some_and(|i| i.newest_first)),
             rejected: Vec::new(),
             rejected_bytes: 0,
-            position: 1,
             totals: Totals::default(),
         }
     }
@@ -172,7 +167,7 @@ impl Reader<'_> {
 
     /// How the pages of a window are prepared before they are taken.
     pub(crate) fn hashing(&self, known: &Known) -> impl Fn(PageRows) -> Hashed + Clone + Send + use<> {
-        let hashing = Hashing::new(&self.shape, known.by_key());
+        let hashing = self.shape.hashing(known.by_key());
         move |rows| hashing.hash(rows)
     }
 
@@ -243,41 +238,20 @@ impl Reader<'_> {
         }
         // Reads of a stream may lack each other's columns; from here on all batches look the same.
         let batch = fit(rows.batch, &full)?;
-        let op = batch.schema().index_of("_op").map_err(Error::from)?;
         let totals = &mut collected.totals;
         let mut keep = vec![true; batch.num_rows()];
         if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end || i.exact)) {
-            let left = outside(&batch, incremental, window, &mut keep);
+            let left = outside(&batch, incremental, window.start, window.end, &mut keep);
             if incremental.exact && left > 0 {
                 return Err(Halt::Astray(left));
             }
             totals.outside += left;
         }
-        for (row, new) in known.new_rows(&hashes, &keys).into_iter().enumerate() {
-            if keep[row] && !(new && collected.recent.is_new(hashes[row])) {
-                keep[row] = false;
-                totals.known += 1;
-            }
-        }
-        let ops = batch.column(op).as_string::<i32>();
-        totals.deletes += keep.iter().enumerate().filter(|(row, keep)| **keep && ops.value(*row) == "delete").count() as u64;
-        let first = collected.position;
-        collected.position += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let batch = self.numbered(batch, first)?;
-        let batch =
-            if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
-        collected.totals.rows += batch.num_rows() as u64;
-        self.send(collected, batch).await.map_err(Halt::Failed)
-    }
-
-    /// Numbers the rows of a window through, so that of two versions of a record the later one has the higher number.
-    fn numbered(&self, batch: RecordBatch, first: i64) -> Result<RecordBatch> {
-        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let newest_first = self.incremental.is_some_and(|i| i.newest_first);
-        let lines = (first..first + rows).map(|n| if newest_first { -n } else { n });
-        let mut columns = batch.columns().to_vec();
-        columns[batch.schema().index_of("_line")?] = Arc::new(Int64Array::from_iter_values(lines));
-        Ok(RecordBatch::try_new(batch.schema(), columns)?)
+        let sifted = collected.sieve.pass(batch, &hashes, &keys, keep, known).map_err(Error::from)?;
+        totals.known += sifted.known;
+        totals.deletes += sifted.deletes;
+        totals.rows += sifted.batch.num_rows() as u64;
+        self.send(collected, sifted.batch).await.map_err(Halt::Failed)
     }
 
     /// Hands rows to the window's commit, which the first of them opens.
@@ -349,26 +323,4 @@ fn short(ended: &Ended, totals: &Totals) -> Option<RestError> {
     let (least, most) = ended.announced.filter(|_| !ended.more)?;
     let read = totals.records;
     (read < least || read > most).then_some(RestError::Short { announced: most, read })
-}
-
-/// Leaves out rows whose cursor is outside the window; how many.
-fn outside(batch: &RecordBatch, incremental: &Incremental, window: Window, keep: &mut [bool]) -> u64 {
-    let Some(array) = batch.column_by_name(&incremental.cursor) else { return 0 };
-    let unit: i128 = match (array.data_type(), &incremental.format) {
-        (DataType::Date32, _) => 86_400_000_000,
-        (DataType::Int64, CursorFormat::UnixMillis) => 1_000,
-        (DataType::Int64, _) => 1_000_000,
-        _ => 1,
-    };
-    let mut left = 0;
-    for (row, keep) in keep.iter_mut().enumerate() {
-        let Some(CursorValue::Number(value)) = value_at(array, row) else { continue };
-        let at = value * unit;
-        let before = (incremental.filter || incremental.exact) && at < i128::from(window.start);
-        if *keep && (before || at >= i128::from(window.end)) {
-            *keep = false;
-            left += 1;
-        }
-    }
-    left
 }
