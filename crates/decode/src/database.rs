@@ -11,7 +11,7 @@ mod copy_text;
 use arrow::array::RecordBatch;
 
 pub use cells::CellRows;
-pub use convert::{Converted, RowHashes, convert, declared, hashes, known_by, value};
+pub use convert::{Converted, RowHashes, convert, value};
 pub use copy_text::copied_value;
 
 /// Rows in the form in which they came.

@@ -1,6 +1,7 @@
 //! What a stream's declaration means for reading and publishing it: how its bytes become rows, and which tables they go to.
 
 use crate::error::Error;
+use crate::log::Tables;
 use crate::rest::ConnectorPlan;
 use arrow::datatypes::SchemaRef;
 use cscopilot_decode::{RowPlan, rejected_schema};
@@ -13,8 +14,7 @@ use std::collections::BTreeMap;
 /// A stream, ready to be read.
 #[derive(Debug)]
 pub(crate) struct StreamPlan {
-    pub(crate) table: TableName,
-    pub(crate) rejected: TableName,
+    pub(crate) tables: Tables,
     pub(crate) max_rejected_pct: f64,
     /// How its bytes become rows.
     pub(crate) rows: RowPlan,
@@ -26,23 +26,12 @@ impl StreamPlan {
     pub(crate) fn new(source_name: &str, source: &Source, stream_name: &str, stream: &Stream) -> Result<Self, Error> {
         let rows = RowPlan::new(stream)?;
         Ok(Self {
-            table: raw_table(source_name, stream_name),
-            rejected: rejected_table(source_name, stream_name),
+            tables: Tables::of(source_name, stream_name),
             max_rejected_pct: source.max_rejected_pct(stream),
             declaration: declaration(&rows.format, stream),
             rows,
         })
     }
-}
-
-/// `raw.<source>__<stream>`
-pub(crate) fn raw_table(source: &str, stream: &str) -> TableName {
-    TableName::new("raw", format!("{source}__{stream}"))
-}
-
-/// `raw.<source>__<stream>__rejected`
-pub(crate) fn rejected_table(source: &str, stream: &str) -> TableName {
-    TableName::new("raw", format!("{source}__{stream}__rejected"))
 }
 
 fn declaration(format: &Format, stream: &Stream) -> String {
@@ -76,16 +65,17 @@ pub fn tasks(project: &Project) -> Vec<TaskInfo> {
             // A child stream follows its parent's rows.
             let parents = connector.and_then(|c| c.streams.get(stream)).into_iter().flat_map(|s| &s.reads).filter_map(|read| {
                 match &read.partitions {
-                    Some(Partitions::Parent(parent)) => Some(raw_table(source_name, &parent.stream)),
+                    Some(Partitions::Parent(parent)) => Some(Tables::of(source_name, &parent.stream).rows),
                     _ => None,
                 }
             });
+            let Tables { rows, rejected } = Tables::of(source_name, stream);
             tasks.push(TaskInfo {
                 source: source_name.clone(),
                 stream: stream.to_owned(),
                 id: format!("extract.{source_name}.{stream}"),
                 reads: parents.collect(),
-                writes: vec![raw_table(source_name, stream), rejected_table(source_name, stream)],
+                writes: vec![rows, rejected],
             });
         }
     }
@@ -104,8 +94,9 @@ pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
                 None => source.value.streams.get(name).map(RowPlan::schema_of),
             };
             if let Some(schema) = schema {
-                tables.insert(raw_table(source_name, name), schema);
-                tables.insert(rejected_table(source_name, name), rejected_schema());
+                let Tables { rows, rejected } = Tables::of(source_name, name);
+                tables.insert(rows, schema);
+                tables.insert(rejected, rejected_schema());
             }
         }
     }

@@ -60,7 +60,7 @@ fn cut_all(
     sender: &mpsc::Sender<Result<Work>>,
 ) -> Result<()> {
     for (index, file) in files.iter().enumerate() {
-        tracing::debug!(table = %plan.table, file = file.key, bytes = file.size, "reading");
+        tracing::debug!(table = %plan.tables.rows, file = file.key, bytes = file.size, "reading");
         let go_on = match &plan.rows.format {
             Format::Parquet(_) => {
                 let mut go_on = true;

@@ -67,7 +67,7 @@ pub(crate) fn rejected_pct(tally: &Tally, records: u64) -> f64 {
 
 /// The checks of a read: rejected rows by reason, and repeated keys where the stream has a key.
 pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
-    let table = plan.table.to_string();
+    let table = plan.tables.rows.to_string();
     let mut all = rejected_checks(&table, &totals.tally, totals.records);
     if !plan.rows.primary_key.is_empty() {
         let detail = (totals.repeated_keys > 0).then(|| {
@@ -89,7 +89,7 @@ fn key_names(plan: &StreamPlan) -> String {
 
 /// Adds what a person should know.
 pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome) {
-    let table = &plan.table;
+    let table = &plan.tables.rows;
     if totals.tally.total() > 0 {
         outcome.warn(
             "EXT020",
@@ -112,7 +112,7 @@ pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome
 /// The error of a stream that is given up.
 pub(crate) fn too_many(plan: &StreamPlan, totals: &Totals) -> Error {
     Error::TooManyRejected {
-        table: plan.table.to_string(),
+        table: plan.tables.rows.to_string(),
         rejected: totals.tally.total(),
         total: totals.records,
         pct: rejected_pct(&totals.tally, totals.records),

@@ -6,10 +6,11 @@ use super::cells::{CellRows, codec};
 use super::copy_text;
 use crate::convert::{ColumnPlan, Problems, Source};
 use crate::error::Result;
-use crate::keys::key_hashes;
+use crate::keys::{hashes_of, key_hashes};
+use crate::log::UPSERT;
 use crate::plan::RowPlan;
 use crate::reject::{Reason, Rejected};
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub struct Converted {
 pub struct RowHashes {
     /// By the primary key; by all columns where there is none.
     pub keys: Vec<u64>,
-    /// By all columns.
+    /// By all columns and `_op`, as [`crate::Hashing`] hashes rows of the log.
     pub rows: Vec<u64>,
 }
 
@@ -54,8 +55,7 @@ pub(crate) struct Typed {
 }
 
 /// The schema of the declared columns alone.
-#[must_use]
-pub fn declared(plan: &RowPlan) -> SchemaRef {
+fn declared(plan: &RowPlan) -> SchemaRef {
     let fields: Vec<_> = plan.schema.fields().iter().take(plan.columns.len()).cloned().collect();
     Arc::new(Schema::new(fields))
 }
@@ -103,17 +103,13 @@ pub fn convert(plan: &RowPlan, hashed: bool, rows: Rows) -> Result<Converted> {
     Ok(Converted { batch, rejected, records, hashes, repeated_keys, edges, rejected_keys, lost_keys })
 }
 
-/// The columns that rows are known by: the key, or all where there is none.
-#[must_use]
-pub fn known_by(plan: &RowPlan) -> Vec<usize> {
-    if plan.primary_key.is_empty() { (0..plan.columns.len()).collect() } else { plan.primary_key.clone() }
-}
-
-/// What rows are known by; the batch has the columns of [`declared`].
-#[must_use]
-pub fn hashes(plan: &RowPlan, batch: &RecordBatch) -> RowHashes {
+/// What rows are known by.
+fn hashes(plan: &RowPlan, batch: &RecordBatch) -> RowHashes {
     let all: Vec<usize> = (0..plan.columns.len()).collect();
-    RowHashes { keys: key_hashes(batch, &known_by(plan)), rows: key_hashes(batch, &all) }
+    let keys = key_hashes(batch, if plan.primary_key.is_empty() { &all } else { &plan.primary_key });
+    // As rows of the log are hashed, so that a row that comes back is not taken for its own deletion.
+    let ops: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(UPSERT, batch.num_rows())));
+    RowHashes { keys, rows: hashes_of(batch.num_rows(), batch.columns().iter().chain([&ops]).map(Some)) }
 }
 
 /// Rows come in the order of their keys, so equal ones stand together.
@@ -197,6 +193,16 @@ mod tests {
         assert!(broken.lost_keys);
         assert_eq!(broken.rejected[0].reason, Reason::InvalidEncoding);
         assert!(converted(false, b"1\t\\N\n").lost_keys);
+    }
+
+    #[test]
+    fn rows_are_hashed_as_those_of_the_log() {
+        let rows = converted(true, b"1\ta\n2\tb\n");
+        let ops: ArrayRef = Arc::new(StringArray::from(vec!["upsert", "delete"]));
+        let columns = [("id", rows.batch.column(1)), ("n", rows.batch.column(0)), ("_op", &ops)];
+        let log = RecordBatch::try_from_iter(columns.map(|(name, column)| (name, Arc::clone(column)))).unwrap();
+        let (log, rows) = (crate::Hashing::new(&["n".to_owned(), "id".to_owned()], &[1]).rows(&log), rows.hashes.unwrap().rows);
+        assert!(log[0] == rows[0] && log[1] != rows[1]);
     }
 
     #[test]

@@ -213,7 +213,7 @@ fn last(column: &ArrayRef) -> Result<Option<Bound>> {
 
 /// The value to start from, with the lookback taken off, as the one parameter of a query.
 fn parameter(request: &Request, after: &Bound) -> Result<RecordBatch> {
-    let bad = |reason: String| Error::BadState { table: request.plan.table.to_string(), reason };
+    let bad = |reason: String| Error::BadState { table: request.plan.tables.rows.to_string(), reason };
     let kind = match after {
         Bound::Arrow { kind, .. } => DataType::from_str(kind).map_err(|e| bad(e.to_string()))?,
         _ => DataType::Utf8,

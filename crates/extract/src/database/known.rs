@@ -6,13 +6,13 @@
 use super::request::Request;
 use super::state::State;
 use crate::error::{Error, Result};
-use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, Date32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
+use crate::log::known::{self, Lines, Shape};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDate, TimeDelta};
-use cscopilot_decode::database::{RowHashes, declared, hashes, known_by, value};
-use cscopilot_decode::log::DELETE;
-use cscopilot_decode::{LogRows, key_hashes, row_hash};
+use cscopilot_decode::database::{RowHashes, value};
+use cscopilot_decode::row_hash;
 use cscopilot_lake::{Lake, Params, TableInfo, Value};
 use futures::{Stream, TryStreamExt};
 use std::collections::BTreeMap;
@@ -29,22 +29,17 @@ pub(crate) struct Known {
 
 impl Known {
     /// Reads what the table has of what the request may give again.
-    pub(crate) async fn load(lake: &Lake, request: &Request, stored: &TableInfo, state: &State) -> Result<Self> {
-        let mut known = if request.plan.rows.primary_key.is_empty() {
-            cscopilot_decode::Known::of_counts()
-        } else {
-            cscopilot_decode::Known::of_keys()
+    pub(crate) async fn load(lake: &Lake, request: &Request, stored: Option<&TableInfo>, state: &State) -> Result<Self> {
+        let rows = match stored {
+            Some(stored) => {
+                let (condition, params) = since(request)?;
+                known::latest(lake, &shape(request), &stored.schema, &condition, &params).await?
+            }
+            None => cscopilot_decode::Known::default(),
         };
-        let (condition, params) = since(request)?;
-        let mut log = Box::pin(log(lake, request, stored, &condition, params).await?);
-        while let Some(part) = log.try_next().await? {
-            let RowHashes { keys, mut rows } = hashes(&request.plan.rows, &part.batch);
-            // A deleted row that comes back is news: no row has the hash of a deletion.
-            rows.iter_mut().zip(&part.deletes).filter(|(_, delete)| **delete).for_each(|(row, _)| *row = !*row);
-            known.add(&LogRows { keys: &keys, rows: &rows, lines: Some(&part.lines), deletes: &part.deletes });
-        }
-        known.settle();
-        Ok(Self { rows: known, rejected: rejected(lake, request, state).await?, any: stored.rows != Some(0) })
+        let any = stored.is_some_and(|stored| stored.rows != Some(0));
+        // Even without rows: a run may have died before its first window was committed.
+        Ok(Self { rows, rejected: rejected(lake, request, state).await?, any })
     }
 
     /// Which rows are new, by their hashes. Notes that they were met.
@@ -69,65 +64,18 @@ impl Known {
         request: &Request,
         stored: &TableInfo,
     ) -> Result<Option<impl Stream<Item = Result<RecordBatch>> + use<>>> {
-        let mut gone = self.rows.vanished();
-        if gone.is_empty() {
-            return Ok(None);
-        }
-        // Of a key only the latest row; of equal rows any.
-        let by_line = !request.plan.rows.primary_key.is_empty();
-        let key = known_by(&request.plan.rows);
-        let rows = log(lake, request, stored, "", Params::new()).await?;
-        Ok(Some(rows.try_filter_map(move |part| {
-            let keep = gone.pick(&key_hashes(&part.batch, &key), by_line.then_some(&part.lines), &part.deletes);
-            let picked = if keep.contains(&true) { filter_record_batch(&part.batch, &keep.into()).map(Some) } else { Ok(None) };
-            std::future::ready(picked.map_err(Error::from))
-        })))
+        known::vanished(&self.rows, lake, &shape(request), &stored.schema).await
     }
 }
 
-/// Rows of the log: the declared columns, and what the log says of them.
-struct Part {
-    batch: RecordBatch,
-    lines: Vec<i64>,
-    deletes: Vec<bool>,
-}
-
-/// Reads the log.
-async fn log(
-    lake: &Lake,
-    request: &Request,
-    stored: &TableInfo,
-    condition: &str,
-    params: Params,
-) -> Result<impl Stream<Item = Result<Part>> + use<>> {
-    let schema = declared(&request.plan.rows);
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    // A column that was declared later is NULL in all rows that are there.
-    let there = schema.fields().iter().filter(|f| stored.schema.field_with_name(f.name()).is_ok());
-    let mut columns: Vec<String> = there.map(|f| quoted(f.name())).collect();
-    columns.extend(["_op", "_line"].map(quoted));
-    let sql = format!("SELECT {} FROM {} {condition}", columns.join(", "), request.plan.table);
-    let table = request.plan.table.to_string();
-    let rows = lake.stream(&sql, &params).await?;
-    Ok(rows
-        .map_err(move |e| Error::Task(format!("{table} can't be read: {e}")))
-        .and_then(move |batch| std::future::ready(part(&schema, &batch))))
-}
-
-fn part(schema: &SchemaRef, batch: &RecordBatch) -> Result<Part> {
-    let mut columns = Vec::with_capacity(schema.fields().len());
-    for field in schema.fields() {
-        columns.push(match batch.column_by_name(field.name()) {
-            Some(column) => cast(column, field.data_type())?,
-            None => new_null_array(field.data_type(), batch.num_rows()),
-        });
+fn shape(request: &Request) -> Shape {
+    let plan = &request.plan;
+    Shape {
+        table: plan.tables.rows.clone(),
+        columns: plan.rows.columns.iter().map(|c| c.name.to_string()).collect(),
+        key: plan.rows.primary_key.clone(),
+        lines: Lines::Rise,
     }
-    let lost = |name: &str| Error::Task(format!("the log has no column {name}"));
-    let ops = cast(batch.column_by_name("_op").ok_or_else(|| lost("_op"))?, &DataType::Utf8)?;
-    let lines = cast(batch.column_by_name("_line").ok_or_else(|| lost("_line"))?, &DataType::Int64)?;
-    let lines = lines.as_primitive::<Int64Type>().values().to_vec();
-    let deletes = ops.as_string::<i32>().iter().map(|op| op == Some(DELETE)).collect();
-    Ok(Part { batch: RecordBatch::try_new(schema.clone(), columns)?, lines, deletes })
 }
 
 /// Which rows of the log may be met again: those at the cursor's start and beyond. All where that can't be said in SQL.
@@ -159,10 +107,10 @@ fn since(request: &Request) -> Result<(String, Params)> {
 /// The hashes of all rejected rows' texts.
 async fn rejected(lake: &Lake, request: &Request, state: &State) -> Result<BTreeMap<u64, bool>> {
     let mut found = BTreeMap::new();
-    if lake.table(&request.plan.rejected).await?.is_none() {
+    if lake.table(&request.plan.tables.rejected).await?.is_none() {
         return Ok(found);
     }
-    let sql = format!("SELECT raw, _batch < $next AS told FROM {}", request.plan.rejected);
+    let sql = format!("SELECT raw, _batch < $next AS told FROM {}", request.plan.tables.rejected);
     let mut rows = lake.stream(&sql, &Params::new().with("next", state.next_batch())).await?;
     while let Some(batch) = rows.try_next().await.map_err(|e| Error::Task(e.to_string()))? {
         let raw = cast(batch.column(0), &DataType::Utf8)?;

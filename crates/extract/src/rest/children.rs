@@ -1,14 +1,14 @@
 //! Streams that are read once for each record of another: the parent's new and changed records lead to the child's.
 
 use super::error::RestError;
-use super::known::quoted;
 use super::pages::{Ended, Go};
 use super::request::context;
 use super::state::ParentMark;
 use super::stream::StreamRun;
 use super::window_run::Reader;
 use crate::error::{Error, Result};
-use crate::plan::raw_table;
+use crate::log::Tables;
+use crate::log::known::quoted;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -31,7 +31,7 @@ struct Parent {
 impl<'a> StreamRun<'a> {
     /// Reads the children of every parent that came since the last time.
     pub(crate) async fn children(&mut self, read: &'a Read, spec: &ParentPartitions) -> Result<()> {
-        let table = raw_table(self.source_name, &spec.stream);
+        let table = Tables::of(self.source_name, &spec.stream).rows;
         if self.ctx.lake.table(&table).await?.is_none() {
             return Ok(());
         }

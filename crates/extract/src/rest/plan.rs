@@ -1,10 +1,10 @@
 //! What a connector's stream means for one source: its columns, with those that the source adds, and the tables' schemas.
 
-use super::commit::fit;
 use crate::error::Result;
-use arrow::array::{ArrayRef, RecordBatch};
+use crate::log::rows::log_rows;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use cscopilot_decode::log::{DELETE, META_COLUMNS, Meta, log_schema};
+use cscopilot_decode::log::{DELETE, Meta, log_schema};
 use cscopilot_decode::{arrow_type, segments};
 use cscopilot_spec::connector::{Connector, ConnectorStream, Drift, Read};
 use cscopilot_spec::source::{Column, Ordered, Source};
@@ -79,16 +79,7 @@ impl<'a> ConnectorPlan<'a> {
 
     /// Rows that are gone, as rows of the log.
     pub(crate) fn deletions(&self, gone: &RecordBatch, batch: &str, extracted_at_micros: i64) -> Result<RecordBatch> {
-        let schema = self.schema();
-        let meta = Meta { extracted_at_micros, op: DELETE, batch, file: "(missing from a complete list)" };
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-        for field in schema.fields().iter().filter(|f| !META_COLUMNS.contains(&f.name().as_str())) {
-            if let Some(column) = gone.column_by_name(field.name()) {
-                columns.push((field.name().clone(), arrow::compute::cast(column, field.data_type())?));
-            }
-        }
-        columns.extend(META_COLUMNS.map(str::to_owned).into_iter().zip(meta.columns_from(1, gone.num_rows())));
-        fit(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?, &schema)
+        log_rows(gone, &self.schema(), &Meta { extracted_at_micros, op: DELETE, batch, file: "(missing from a complete list)" }, 1)
     }
 
     /// The fields that are asked for, in groups as long as the connector allows; one group where it sets no limit. Every group names the key.

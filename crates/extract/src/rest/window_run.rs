@@ -1,15 +1,19 @@
 //! One window of a read: its pages become rows of an open commit, which is published when the last page was read.
 
-use super::commit::{OpenWindow, RejectedRows, Tables, fit, publish_rejected};
 use super::error::RestError;
 use super::fetch::Signal;
-use super::known::Shape;
 use super::pages::{Ended, Go, Query};
 use super::request::Context;
 use super::state::State;
 use super::tally::Totals;
 use super::window::Window;
 use crate::error::{Error, Result};
+use crate::log::Tables;
+use crate::log::commit::{Commit, txn};
+use crate::log::known::Shape;
+use crate::log::rejected::{Again, Waiting};
+use crate::log::rows::fit;
+use crate::log::state::Stored;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use cscopilot_decode::page::PageRows;
@@ -26,7 +30,7 @@ const MAX_REJECTED_BYTES: usize = 256 << 20;
 pub(crate) struct Reader<'a> {
     pub(crate) ctx: &'a StepContext,
     pub(crate) tables: &'a Tables,
-    pub(crate) shape: Shape<'a>,
+    pub(crate) shape: Shape,
     pub(crate) schema: SchemaRef,
     /// Columns of text that the stream has gained; they follow the log's own columns.
     pub(crate) gained: BTreeSet<String>,
@@ -39,10 +43,9 @@ pub(crate) struct Reader<'a> {
 /// A window whose rows are being collected.
 pub(crate) struct Collecting {
     batch: String,
-    open: Option<OpenWindow>,
+    commit: Commit,
     sieve: Sieve,
-    rejected: Vec<RejectedRows>,
-    rejected_bytes: usize,
+    rejected: Waiting,
     pub(crate) totals: Totals,
 }
 
@@ -73,10 +76,9 @@ impl Reader<'_> {
     pub(crate) fn collecting(&self, batch: &str) -> Collecting {
         Collecting {
             batch: batch.to_owned(),
-            open: None,
+            commit: Commit::new(self.ctx, &self.tables.rows, self.full_schema(), txn(self.ctx, &format!("/{batch}"))),
             sieve: Sieve::new(self.incremental.is_some_and(|i| i.newest_first)),
-            rejected: Vec::new(),
-            rejected_bytes: 0,
+            rejected: Waiting::default(),
             totals: Totals::default(),
         }
     }
@@ -226,10 +228,9 @@ impl Reader<'_> {
         if !rows.rejected.is_empty() {
             for row in &rows.rejected {
                 totals.tally.add(&rows.file, row);
-                collected.rejected_bytes += row.raw.len() + row.detail.len();
             }
-            collected.rejected.push(RejectedRows { file: rows.file.clone(), rows: rows.rejected });
-            if collected.rejected_bytes > MAX_REJECTED_BYTES {
+            collected.rejected.add(&rows.file, &collected.batch, rows.rejected);
+            if collected.rejected.bytes() > MAX_REJECTED_BYTES {
                 return Err(Halt::Failed(self.too_many(&collected.totals)));
             }
         }
@@ -259,27 +260,37 @@ impl Reader<'_> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let open = collected.open.get_or_insert_with(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
-        open.send(batch).await
+        let _wanted = collected.commit.send(batch).await?;
+        Ok(())
     }
 
     /// Publishes what was collected, and the state it leads to. Without rows only where the state has to be kept; whether it was published.
-    pub(crate) async fn close(&self, mut collected: Collecting, state: &mut State, totals: &mut Totals, keep_state: bool) -> Result<bool> {
+    pub(crate) async fn close(&self, collected: Collecting, state: &mut State, totals: &mut Totals, keep_state: bool) -> Result<bool> {
         if collected.totals.rejected_pct() > self.max_rejected_pct {
             let error = self.too_many(&collected.totals);
             collected.abandon().await;
             return Err(error);
         }
-        publish_rejected(self.ctx, self.tables, &collected.batch, self.extracted_at_micros, &collected.rejected).await?;
+        self.publish_rejected(&collected).await?;
         totals.absorb(collected.totals);
-        if collected.open.is_none() && !keep_state {
+        if !collected.commit.has_rows() && !keep_state {
             return Ok(false);
         }
         state.checks = totals.checks(&self.tables.rows.to_string());
-        let open = collected.open.take().unwrap_or_else(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
         state.commits += 1;
-        open.close(state).await?;
+        collected.commit.close(state.to_json()).await?;
         Ok(true)
+    }
+
+    async fn publish_rejected(&self, collected: &Collecting) -> Result<()> {
+        let mut these = blake3::Hasher::new();
+        for row in collected.rejected.rows() {
+            these.update(row.raw.as_bytes());
+        }
+        let batch = &collected.batch;
+        let again = Again::Fingerprint(format!("rejected:{batch}:{}", &these.finalize().to_hex()[..16]));
+        let txn = txn(self.ctx, &format!("/{batch}"));
+        collected.rejected.publish(self.ctx, &self.tables.rejected, self.extracted_at_micros, txn, again).await
     }
 
     fn full_schema(&self) -> SchemaRef {
@@ -311,9 +322,7 @@ impl Reader<'_> {
 impl Collecting {
     /// Gives the window up.
     pub(crate) async fn abandon(self) {
-        if let Some(open) = self.open {
-            open.abandon().await;
-        }
+        self.commit.abandon("the window was given up").await;
     }
 }
 
