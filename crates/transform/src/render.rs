@@ -19,6 +19,8 @@ pub(crate) struct Rendered {
 /// Renders the text of a `.sql.j2` file.
 pub(crate) fn render(name: &str, text: &str, params: &Params) -> Result<Rendered, Problem> {
     let mut environment = Environment::new();
+    // Without it release builds don't say which value is undefined.
+    environment.set_debug(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let template = environment.template_from_named_str(name, text).map_err(|e| problem(&e))?;
     let used = template

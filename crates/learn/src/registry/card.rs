@@ -30,7 +30,8 @@ pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: 
             importance: *importance,
         }
     });
-    FeatureList { table: model.features.table.value.clone(), features: features.collect(), types: BTreeMap::new() }
+    let correlated = crate::score::groups::correlated(&data.table, &judged.all);
+    FeatureList { table: model.features.table.value.clone(), features: features.collect(), types: BTreeMap::new(), correlated }
 }
 
 /// A hash of the labelled rows in their order, date, account (by its place among the dataset's), event and features' values: two
@@ -56,10 +57,14 @@ pub fn fingerprint(data: &Dataset) -> String {
     hash.finalize().to_hex().to_string()
 }
 
-/// Everything about a training beyond the columns of `ops.model_runs`.
+/// Everything about a training beyond the columns of `ops.model_runs`; the shape of `judgement` is that of
+/// [`Judgement`](crate::train::Judgement).
 pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Option<&FeatureList>) -> Value {
     let Some(judged) = &training.judged else {
-        return json!({"gap_days": model.gap_days(), "rows_censored": data.censored, "fingerprint": fingerprint(data)});
+        let fingerprint = fingerprint(data);
+        return json!({
+            "gap_days": model.gap_days(), "rows_censored": data.censored, "rows_too_young": data.too_young, "fingerprint": fingerprint,
+        });
     };
     let mut important: Vec<&FeatureInfo> = features.map(|f| f.features.iter().collect()).unwrap_or_default();
     important.sort_by(|a, b| b.importance.total_cmp(&a.importance).then_with(|| a.name.cmp(&b.name)));
@@ -80,6 +85,7 @@ pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Opti
         "development": {"rows": judged.plan.development.len(), "events": data.count_events(&judged.plan.development)},
         "refitted_on_all": training.promoted,
         "fingerprint": fingerprint(data),
+        "judgement": judged.judgement,
     })
 }
 

@@ -48,12 +48,31 @@ pub struct FeatureList {
     /// The columns' types in the table, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub types: BTreeMap<String, String>,
+    /// Groups of features that say nearly the same thing ([`crate::score::groups`]): each makes one reason.
+    #[serde(default)]
+    pub correlated: Vec<Vec<String>>,
 }
 
 impl FeatureList {
     /// The columns' names.
     pub fn names(&self) -> Vec<String> {
         self.features.iter().map(|f| f.name.clone()).collect()
+    }
+
+    /// The group of each feature, numbered from 0 in the order of the features; most are alone in theirs.
+    pub fn groups(&self) -> Vec<usize> {
+        let mut leaders: Vec<&str> = Vec::new();
+        let mut groups = Vec::with_capacity(self.features.len());
+        for feature in &self.features {
+            let alike = self.correlated.iter().find(|group| group.contains(&feature.name));
+            let leader = alike.and_then(|group| group.first()).unwrap_or(&feature.name).as_str();
+            let known = leaders.iter().position(|known| *known == leader);
+            groups.push(known.unwrap_or_else(|| {
+                leaders.push(leader);
+                leaders.len() - 1
+            }));
+        }
+        groups
     }
 }
 

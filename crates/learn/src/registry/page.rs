@@ -4,6 +4,7 @@
 
 mod html;
 mod json;
+mod judgement;
 mod plots;
 
 use cscopilot_spec::Model;
@@ -20,7 +21,7 @@ use html::{Table, escape, number, percent};
 /// How many features get a bar.
 const BARS: usize = 15;
 /// What of a training's `detail` has a place of its own on the page, or none: what else is in there is shown as it is.
-const PLACED: [&str; 10] = [
+const PLACED: [&str; 12] = [
     "candidates",
     "test",
     "calibration",
@@ -31,6 +32,8 @@ const PLACED: [&str; 10] = [
     "rows_censored",
     "development",
     "refitted_on_all",
+    "judgement",
+    "fingerprint",
 ];
 
 /// What a card is made from.
@@ -58,11 +61,12 @@ pub fn page(source: &Source<'_>) -> String {
         body.push(measured(source, judged));
         body.push(section("Calibration", &calibration(judged)));
         body.push(section("Gains", &gains(judged)));
+        body.extend(judgement::sections(&source.detail["judgement"]).iter().map(|(title, content)| section(title, content)));
         body.push(section("Rows", &rows(source, judged)));
         body.push(section("Estimators", &candidates(judged)));
     }
     for (key, value) in source.detail.as_object().into_iter().flatten() {
-        if !PLACED.contains(&key.as_str()) && key != "fingerprint" {
+        if !PLACED.contains(&key.as_str()) {
             body.push(section(&capital(&key.replace('_', " ")), &json::shown(value)));
         }
     }

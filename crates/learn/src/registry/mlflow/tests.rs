@@ -134,7 +134,9 @@ async fn mlflow_has_every_version_once_and_loads_it_with_the_same_margins() {
     assert!(logged("metrics", "auc.low").is_number());
     let artifacts = ask(&url, &format!("artifacts/list?run_id={}", trees["info"]["run_id"].as_str().unwrap())).await;
     let files: Vec<&str> = artifacts["files"].as_array().unwrap().iter().filter_map(|f| f["path"].as_str()).collect();
-    assert_eq!(files, ["card.html", "card.json", "card.md", "metrics.json", "model"]);
+    for needed in ["card.html", "card.json", "card.md", "metrics.json", "model"] {
+        assert!(files.contains(&needed), "{files:?}");
+    }
 
     let table = rows();
     let file = house.ctx.lake.objects().local_path("models/churn/v0001/model.ubj").unwrap().unwrap();

@@ -72,13 +72,18 @@ fn cells(name: &str, value: &Value) -> Vec<(String, String)> {
     }
 }
 
-fn cell(value: &Value) -> String {
+/// A value without fields of its own as one text.
+pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Number(n) => n.as_f64().map_or_else(|| n.to_string(), number),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        // Pairs such as a name and its figure belong together.
+        Value::Array(items) => {
+            let one = |item: &Value| item.as_array().map_or_else(|| cell(item), |pair| pair.iter().map(cell).collect::<Vec<_>>().join(" "));
+            items.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
         Value::Object(_) => interval(value).unwrap_or_else(|| value.to_string()),
     }
 }

@@ -25,3 +25,21 @@ fn plots_stay_in_their_frame() {
     assert!(bars.contains("a &amp; b") && !bars.contains("NaN"), "{bars}");
     assert_eq!(plots::calibration(&[]), "");
 }
+
+#[test]
+fn a_judgement_becomes_sections() {
+    let auc = json!({"auc": {"value": 0.7, "low": 0.6, "high": 0.8}});
+    let judged = json!({
+        "gates": [{"gate": "auc", "passed": true, "says": "is above 0.50 beyond doubt"}],
+        "backtest": [{"estimator": "xgboost", "chosen": true, "cutoffs": [{"part": "test", "from": "2026-01-01", "rows": 900, "by_rows": auc}],
+                      "pooled": {"part": "pooled", "rows": 900, "by_rows": auc, "by_weight": auc}}],
+        "segments": [], "champion": null,
+        "calibration": {"map": "platt", "log_loss": [["platt", 0.06], ["beta", 0.061]]},
+    });
+    let sections = judgement::sections(&judged);
+    let of = |title: &str| sections.iter().find(|(t, _)| *t == title).unwrap().1.clone();
+    assert!(of("Gates").contains("<td>yes</td><td>is above 0.50 beyond doubt</td>"));
+    assert!(of("Backtest").contains("xgboost, chosen") && of("Backtest").matches("0.700 (0.600 to 0.800)").count() == 3);
+    assert!(of("Choice of the calibration").contains("platt 0.0600, beta 0.0610"));
+    assert_eq!((of("Segments"), of("Against the champion")), (String::new(), String::new()));
+}
