@@ -9,7 +9,7 @@ use cscopilot_spec::{At, Loaded, Model, Project, Spine};
 
 use crate::data::frame;
 use crate::drift;
-use crate::registry::runs;
+use crate::registry::{decisions, runs};
 use crate::score;
 
 /// A learn task: the tables it reads and writes.
@@ -27,7 +27,12 @@ pub struct Task {
 pub fn reads_writes(project: &Project) -> Vec<Task> {
     let task = |loaded: &Loaded<Model>| Task {
         model: loaded.name.clone(),
-        reads: [&loaded.value.features.table, &loaded.value.label.table].into_iter().filter_map(|t| t.value.parse().ok()).collect(),
+        // A decision about a version is a reason to score anew.
+        reads: [&loaded.value.features.table, &loaded.value.label.table]
+            .into_iter()
+            .filter_map(|t| t.value.parse().ok())
+            .chain([decisions::table()])
+            .collect(),
         writes: vec![runs::table(), score::table(), score::movements_table(), drift::table()],
     };
     project.models.values().map(task).collect()

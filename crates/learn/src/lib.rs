@@ -34,6 +34,8 @@ pub mod train;
 pub use check::{Task, check, outputs, reads_writes};
 pub use data::leaks::{Leak, differences, leaks};
 pub use error::{Error, Result};
+pub use registry::compare::{Comparison, FigurePair, VersionName};
+pub use registry::decisions::{Action, Decision, promote, rollback};
 pub use registry::runs::ModelRun;
 pub use registry::{Aliases, aliases};
 pub use score::explain::{Contribution, Explained, ModelVersion, explain, models};

@@ -1,5 +1,6 @@
 //! The learn step: train if due, then score tonight's accounts.
 
+use cscopilot_diag::Coded;
 use cscopilot_lake::step::{Outcome, StepContext};
 use cscopilot_spec::{Drift, Explain, FeatureDictionary, Loaded, Model};
 
@@ -8,9 +9,10 @@ use crate::data::frame;
 use crate::drift::{self, Picture};
 use crate::error::{Error, Result};
 use crate::promote::champion::{self, Recipe};
+use crate::registry;
 use crate::registry::card::{self, Head};
 use crate::registry::runs::{self, ModelRun};
-use crate::registry::{self, Aliases};
+use crate::registry::{mlflow, page};
 use crate::score::{self, Evening, Stamp, Tonight, Words};
 use crate::train::{self, Training};
 
@@ -54,7 +56,22 @@ pub async fn run(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.warnings.extend(scored.warnings);
     outcome.facts.extend(scored.facts);
     outcome.checks.extend(scored.checks);
+    send_to_mlflow(ctx, name, &mut outcome).await;
     Ok(outcome)
+}
+
+/// The second registry, where there is one. The scores don't wait for it: what could not be sent is sent the next night.
+async fn send_to_mlflow(ctx: &StepContext, name: &str, outcome: &mut Outcome) {
+    let Some(server) = ctx.project.mlflow() else { return };
+    ctx.progress.note(format!("sending {name} to MLflow"));
+    match mlflow::send(ctx, server, name).await {
+        Ok(sent) if !sent.versions.is_empty() => outcome.fact("mlflow_versions", sent.versions),
+        Ok(_) => {}
+        Err(error) => {
+            let message = error.to_diagnostic().message;
+            outcome.warn("LRN055", format!("the versions of `{name}` are not all in MLflow, the next night tries again: {message}"));
+        }
+    }
 }
 
 fn report(outcome: &mut Outcome, run: &ModelRun) {
@@ -97,7 +114,12 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
 
 async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training) -> Result<ModelRun> {
     let (name, model) = (loaded.name.as_str(), &loaded.value);
-    let features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
+    let mut features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
+    if let Some(list) = &mut features {
+        let schema = frame::schema_of(&ctx.lake, &list.table).await?;
+        let known = schema.fields().iter().filter(|f| data.table.features.contains(f.name()));
+        list.types = known.map(|f| (f.name().clone(), f.data_type().to_string())).collect();
+    }
     let detail = card::detail(model, data, training, features.as_ref());
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     if let (Some(judged), Some(features)) = (&training.judged, &features) {
@@ -126,9 +148,13 @@ async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, tra
     };
     files.push(("card.json".to_owned(), card::json_card(&head, model, data, &detail)?));
     files.push(("card.md".to_owned(), card::markdown(&head, model, data, training, features.as_ref()).into_bytes()));
+    let source = page::Source { head: &head, model, data, training, features: features.as_ref(), detail: &detail };
+    files.push(("card.html".to_owned(), page::page(&source).into_bytes()));
     registry::write(&ctx.lake.objects(), name, version, &files).await?;
 
-    let run = model_run(ctx, loaded, data, training, Identity { version, digest, detail: detail.to_string() });
+    let mut run = model_run(ctx, loaded, data, training, Identity { version, digest, detail: detail.to_string() });
+    // Decisions are rows of their own.
+    run.decisions = same.map(|r| r.decisions.clone()).unwrap_or_default();
     if same.is_none_or(|r| *r != run) {
         // The promotion: from this commit on the version is what the registry says it is.
         runs::commit(&ctx.lake, &run, ctx.txn()).await?;
@@ -186,6 +212,7 @@ fn model_run(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training
         definition: definition(loaded),
         digest: id.digest,
         detail: id.detail,
+        decisions: Vec::new(),
     }
 }
 
@@ -195,7 +222,7 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     let known = runs::read(&ctx.lake, Some(name)).await?;
     let champion = runs::champion(&known, ctx.as_of);
     let newest = known.iter().max_by_key(|r| (r.as_of, r.version));
-    let refused = newest.filter(|r| !r.promoted);
+    let refused = newest.filter(|r| !r.promoted && champion.is_none_or(|c| c.version != r.version));
     let mut outcome = Outcome::default();
     let title = loaded.value.title.clone().unwrap_or_else(|| name.to_owned());
     if let Some(refused) = refused {
@@ -206,8 +233,7 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
         outcome.fact("refused_because", refused.reason.clone());
         outcome.warn("LRN050", format!("the model `{title}` was not promoted: {}; {instead}", refused.reason));
     }
-    let newest_champion = known.iter().filter(|r| r.promoted).max_by_key(|r| (r.as_of, r.version));
-    let aliases = Aliases { champion: newest_champion.map(|r| r.version), challenger: refused.map(|r| r.version) };
+    let aliases = registry::standing(&known);
 
     let stamp = |champion: Option<(i64, &str)>| Stamp {
         model: name.to_owned(),

@@ -25,13 +25,9 @@ pub struct ModelVersion {
 pub async fn models(lake: &Lake) -> Result<Vec<ModelVersion>> {
     let runs = runs::read(lake, None).await?;
     let mut listed = Vec::new();
-    for run in runs {
-        let aliases = registry::aliases(&lake.objects(), &run.model).await?;
-        let alias = match Some(run.version) {
-            v if v == aliases.champion => Some("champion"),
-            v if v == aliases.challenger => Some("challenger"),
-            _ => None,
-        };
+    for run in runs.iter().cloned() {
+        let of_model: Vec<ModelRun> = runs.iter().filter(|r| r.model == run.model).cloned().collect();
+        let alias = registry::standing(&of_model).of(run.version);
         listed.push(ModelVersion { alias, run });
     }
     Ok(listed)
