@@ -124,7 +124,7 @@ impl Coded for Error {
                 "make the feature's SQL use only what was known on `as_of`, or list it under `features: exclude:`; \
                  if it is right after all, raise `leak_auc` in the model's YAML file"
             }
-            Self::NotConverging => "raise the penalties under `l2:` of the logistic regression",
+            Self::NotConverging => "raise the penalties under `penalty:` of the logistic regression",
             Self::BadModel { .. } => "delete the model's folder and its rows in `ops.model_runs`, then train it again",
             Self::MissingFeatures { .. } => "bring the columns back, or train the model again",
             _ => return None,

@@ -4,4 +4,4 @@ pub mod explain;
 pub mod reasons;
 mod rows;
 
-pub use rows::{Scores, Stamp, account_ids, batch, commit, ensure_table, estimator, rows, schema, score, table};
+pub use rows::{Scores, Stamp, account_ids, batch, commit, ensure_table, rows, schema, score, table};

@@ -6,6 +6,7 @@ use cscopilot_spec::{FeatureDictionary, Loaded, Model};
 use crate::data::dataset::Dataset;
 use crate::data::frame;
 use crate::error::{Error, Result};
+use crate::estimate::extras::{self, Extras, ExtrasFigures};
 use crate::registry::card::{self, Head};
 use crate::registry::runs::{self, ModelRun};
 use crate::registry::{self, Aliases};
@@ -14,7 +15,7 @@ use crate::score::{self, Stamp};
 use crate::train::{self, Training};
 
 /// Part of every model's definition: raised when the same YAML would train another model.
-const TRAINER: &str = "trainer 1";
+const TRAINER: &str = "trainer 2";
 
 pub(crate) fn model<'a>(ctx: &'a StepContext, name: &str) -> Result<&'a Loaded<Model>> {
     ctx.project.models.get(name).ok_or_else(|| Error::NoModel(name.to_owned()))
@@ -81,12 +82,19 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     let data = frame::labelled(&ctx.lake, &loaded.value, &features, ctx.as_of).await?;
     ctx.progress.rows(data.len() as u64);
     ctx.progress.note(format!("training {name} on {} rows", data.len()));
-    let (data, training) = off_thread({
+    let (data, training, extras) = off_thread({
         let model = loaded.value.clone();
-        move || train::train(&model, &data).map(|training| (data, training))
+        move || {
+            let training = train::train(&model, &data)?;
+            let extras = match &training.judged {
+                Some(judged) => extras::train(&model, &data, &judged.plan, &judged.all)?,
+                None => Default::default(),
+            };
+            Ok((data, training, extras))
+        }
     })
     .await?;
-    register(ctx, loaded, &data, &training).await
+    register(ctx, loaded, &data, &training, extras).await
 }
 
 /// Training keeps all cores busy: it must not block the threads that serve other steps.
@@ -94,13 +102,21 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send +
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::Thread(e.to_string()))?
 }
 
-async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training) -> Result<ModelRun> {
+async fn register(
+    ctx: &StepContext,
+    loaded: &Loaded<Model>,
+    data: &Dataset,
+    training: &Training,
+    (extras, figures): (Extras, ExtrasFigures),
+) -> Result<ModelRun> {
     let (name, model) = (loaded.name.as_str(), &loaded.value);
     let features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
-    let detail = card::detail(model, data, training, features.as_ref());
+    let mut detail = card::detail(model, data, training, features.as_ref());
+    detail["extras"] = serde_json::to_value(&figures).map_err(|e| Error::Handover(e.to_string()))?;
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     if let (Some(judged), Some(features)) = (&training.judged, &features) {
-        files.push((judged.fitted.file_name().to_owned(), judged.fitted.bytes()?));
+        files.extend(judged.fitted.files()?);
+        files.extend(extras.files());
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
     }
@@ -214,16 +230,12 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
     let batches = score::rows(&ctx.lake, name, champion.version, &registered, ctx.as_of).await?;
-    let table = frame::table(&batches, &registered.features.names())?;
+    let table = frame::table(&batches, &registered.features.names())?.coded_as(&registered.features.categories());
     outcome.rows_in = table.rows as u64;
     ctx.progress.note(format!("scoring {} accounts with {name}", table.rows));
     if let Some(accounts) = score::account_ids(&batches)? {
-        let stamp = Stamp {
-            model: name.to_owned(),
-            version: champion.version,
-            estimator: score::estimator(&registered.fitted).to_owned(),
-            as_of: ctx.as_of,
-        };
+        let stamp =
+            Stamp { model: name.to_owned(), version: champion.version, estimator: registered.fitted.name().to_owned(), as_of: ctx.as_of };
         let dictionary = dictionary(ctx, &loaded.value).cloned();
         let outcome_word = loaded.value.outcome(name).to_owned();
         let model_name = name.to_owned();

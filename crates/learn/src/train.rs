@@ -9,7 +9,7 @@ use crate::data::leaks::leaks;
 use crate::data::split::{self, Plan};
 use crate::error::{Error, Result};
 use crate::estimate::fitted::{Choice, Chosen, Fitted};
-use crate::estimate::validate::{FoldFigures, Validated, validate};
+use crate::estimate::validate::{FoldFigures, compete};
 use crate::metrics::bootstrap::{Draws, Uncertainty, uncertainty};
 use crate::metrics::{self, Bin};
 
@@ -136,7 +136,7 @@ pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
             "only {event_accounts} different accounts have the event in the test period, at least {needed} are needed to judge a model"
         ));
     }
-    let mut validated: Vec<Validated> = model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?;
+    let mut validated = compete(model, data, &plan.folds)?;
     // Highest AUC on the folds first; in a draw the simpler one.
     validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
     let Some(best) = validated.first() else { return refused("no estimator is listed".to_owned()) };

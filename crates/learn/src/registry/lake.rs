@@ -3,12 +3,15 @@
 //! A version's files are written before its row in `ops.model_runs` commits, and nothing refers to them until then: a
 //! training that died leaves files that the next one overwrites. The aliases follow from the rows and are written last.
 
+use std::collections::BTreeMap;
+
 use cscopilot_lake::Objects;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrator;
 use crate::error::{Error, Result};
-use crate::estimate::fitted::Fitted;
+use crate::estimate::extras::{self, Extras};
+use crate::estimate::fitted::{self, Fitted};
 
 /// A feature as the model knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct FeatureInfo {
     pub missing_pct: f64,
     /// Mean absolute contribution to the margin on the test slice.
     pub importance: f64,
+    /// The labels of its codes, if it is categorical: the model's value for the first is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
 }
 
 /// `features.json`
@@ -43,6 +49,16 @@ impl FeatureList {
     pub fn names(&self) -> Vec<String> {
         self.features.iter().map(|f| f.name.clone()).collect()
     }
+
+    /// The names of the categorical ones.
+    pub fn categorical(&self) -> Vec<String> {
+        self.features.iter().filter(|f| f.categories.is_some()).map(|f| f.name.clone()).collect()
+    }
+
+    /// The labels of each feature's codes; none for numbers.
+    pub fn categories(&self) -> Vec<Option<Vec<String>>> {
+        self.features.iter().map(|f| f.categories.clone()).collect()
+    }
 }
 
 /// A model that can score.
@@ -50,6 +66,8 @@ impl FeatureList {
 pub struct Registered {
     /// The model.
     pub fitted: Fitted,
+    /// The models beside it.
+    pub extras: Extras,
     /// From margin to probability.
     pub calibrator: Calibrator,
     /// Its features.
@@ -88,28 +106,30 @@ pub async fn write(objects: &Objects, model: &str, version: i64, files: &[(Strin
     Ok(())
 }
 
+/// Those of some files in a folder that are there.
+async fn those_there(objects: &Objects, folder: &str, names: &[&'static str]) -> Result<BTreeMap<&'static str, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for name in names {
+        if let Some(bytes) = objects.get(&format!("{folder}/{name}")).await? {
+            files.insert(*name, bytes.to_vec());
+        }
+    }
+    Ok(files)
+}
+
 /// Reads a version for scoring.
 pub async fn read(objects: &Objects, model: &str, version: i64) -> Result<Registered> {
     let folder = folder(model, version);
     let missing = |path: &str| Error::BadModel { path: path.to_owned(), problem: "the file is missing".to_owned() };
-    let mut fitted = None;
-    for name in ["model.ubj", "logistic.json"] {
-        let path = format!("{folder}/{name}");
-        if let Some(bytes) = objects.get(&path).await? {
-            fitted = Some(Fitted::read(name, &path, bytes.to_vec())?);
-            break;
-        }
-    }
+    let fitted = Fitted::read(&folder, those_there(objects, &folder, &fitted::FILES).await?)?;
+    let expected = fitted.width()?;
     let calibration = format!("{folder}/calibration.json");
     let features = format!("{folder}/features.json");
     let registered = Registered {
-        fitted: fitted.ok_or_else(|| missing(&format!("{folder}/model.ubj")))?,
+        extras: Extras::read(&folder, expected, those_there(objects, &folder, &extras::FILES).await?)?,
+        fitted,
         calibrator: objects.get_json(&calibration).await?.ok_or_else(|| missing(&calibration))?,
         features: objects.get_json(&features).await?.ok_or_else(|| missing(&features))?,
-    };
-    let expected = match &registered.fitted {
-        Fitted::Boosted(model) => model.ensemble()?.num_features(),
-        Fitted::Logistic(model) => model.features.len(),
     };
     if expected != registered.features.features.len() {
         let problem = format!("the model has {expected} features, the list {}", registered.features.features.len());

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::registry;
 use crate::registry::runs::{self, ModelRun};
 use crate::score;
-use crate::score::reasons::{Narrator, Reason, shown};
+use crate::score::reasons::{Narrator, Reason};
 use crate::step::{dictionary, model};
 
 /// One version of a model, for listings.
@@ -103,7 +103,7 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
         }
     }
     let Some(row) = found else { return Ok(None) };
-    let table = frame::table(&batches, &registered.features.names())?;
+    let table = frame::table(&batches, &registered.features.names())?.coded_as(&registered.features.categories());
     let dictionary = dictionary(ctx, &loaded.value);
     let narrator = Narrator { features: &registered.features.features, dictionary, outcome: loaded.value.outcome(name) };
     let scores = score::score(name, &registered, &table, narrator)?;
@@ -118,7 +118,7 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
             let value = table.columns[i][row];
             Contribution {
                 label: words.map_or_else(|| info.label.clone(), |w| w.label.value.clone()),
-                shown: if value.is_nan() { "unknown".to_owned() } else { shown(value, words) },
+                shown: narrator.shown(i, value),
                 reason: narrator.reason(i, value, *contribution),
             }
         })
@@ -129,7 +129,7 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
     Ok(Some(Explained {
         model: name.to_owned(),
         version: champion.version,
-        estimator: score::estimator(&registered.fitted).to_owned(),
+        estimator: registered.fitted.name().to_owned(),
         account_id: account_id.to_owned(),
         as_of: ctx.as_of,
         probability: scores.probabilities[row],

@@ -15,7 +15,7 @@ use cscopilot_lake::{Lake, Mode, TableName, Txn, Write, stream_of_batches};
 use crate::data::dataset::Table;
 use crate::data::frame;
 use crate::error::{Error, Result};
-use crate::estimate::fitted::Fitted;
+use crate::estimate::extras::Expected;
 use crate::registry::Registered;
 use crate::score::reasons::{Narrator, Reason};
 
@@ -49,6 +49,11 @@ pub fn schema() -> SchemaRef {
         Field::new("margin", DataType::Float64, true),
         Field::new("decile", DataType::Int32, true),
         Field::new("top_reasons", DataType::List(Arc::new(item)), true),
+        Field::new("survival_30d", DataType::Float64, true),
+        Field::new("survival_90d", DataType::Float64, true),
+        Field::new("survival_180d", DataType::Float64, true),
+        Field::new("median_days", DataType::Float64, true),
+        Field::new("expected_amount", DataType::Float64, true),
     ]))
 }
 
@@ -63,6 +68,8 @@ pub struct Scores {
     pub deciles: Vec<i32>,
     /// Reasons, the largest first.
     pub reasons: Vec<Vec<Reason>>,
+    /// What the models beside the probability's say.
+    pub expected: Expected,
 }
 
 /// Scores and explains every row of a table.
@@ -90,8 +97,9 @@ pub fn score(name: &str, model: &Registered, table: &Table, narrator: Narrator<'
             narrator.top(&values, explained.row(row))
         })
         .collect();
-    let probabilities = margins.iter().map(|m| model.calibrator.probability(*m)).collect();
-    Ok(Scores { probabilities, deciles: deciles(&margins), margins, reasons })
+    let probabilities: Vec<f64> = margins.iter().map(|m| model.calibrator.probability(*m)).collect();
+    let expected = model.extras.expected(table, &probabilities)?;
+    Ok(Scores { probabilities, deciles: deciles(&margins), margins, reasons, expected })
 }
 
 /// Deciles by falling margin; equal margins go by the order of the rows, which is that of the accounts.
@@ -135,7 +143,7 @@ pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<Recor
     let items = StructArray::try_new(reason_fields(), items, None)?;
     let item = Arc::new(Field::new("item", DataType::Struct(reason_fields()), true));
     let offsets = OffsetBuffer::from_lengths(scores.reasons.iter().map(Vec::len));
-    let columns: Vec<ArrayRef> = vec![
+    let mut columns: Vec<ArrayRef> = vec![
         accounts,
         Arc::new(Date32Array::from(vec![stamp.as_of.to_epoch_days(); n])),
         text(&stamp.model),
@@ -146,7 +154,22 @@ pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<Recor
         Arc::new(Int32Array::from(scores.deciles.clone())),
         Arc::new(ListArray::try_new(item, offsets, Arc::new(items), None)?),
     ];
+    columns.extend(expected_columns(&scores.expected, n));
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// Survival, median time and amount; NULL where the model has none.
+fn expected_columns(expected: &Expected, n: usize) -> Vec<ArrayRef> {
+    let column = |value: &dyn Fn(usize) -> Option<f64>| Arc::new(Float64Array::from_iter((0..n).map(value))) as ArrayRef;
+    let outlook = |row: usize| expected.outlooks.as_ref().and_then(|o| o.get(row));
+    let survival = |horizon: usize| column(&move |row| outlook(row).map(|o| o.survival[horizon]));
+    vec![
+        survival(0),
+        survival(1),
+        survival(2),
+        column(&|row| outlook(row).and_then(|o| o.median_days)),
+        column(&|row| expected.amounts.as_ref().and_then(|a| a.get(row).copied())),
+    ]
 }
 
 /// The account ids of rows that [`frame::unlabelled`] read.
@@ -179,20 +202,16 @@ pub async fn rows(lake: &Lake, name: &str, version: i64, model: &Registered, as_
     let source = &model.features.table;
     let schema = frame::schema_of(lake, source).await?;
     let names = model.features.names();
-    let usable = |n: &&String| schema.field_with_name(n).is_ok_and(|f| frame::is_feature_type(f.data_type()));
+    let categorical = model.features.categorical();
+    let usable = |n: &&String| {
+        let right = if categorical.contains(*n) { frame::is_category_type } else { frame::is_feature_type };
+        schema.field_with_name(n).is_ok_and(|f| right(f.data_type()))
+    };
     let missing: Vec<String> = names.iter().filter(|n| !usable(n)).map(|n| format!("`{n}`")).collect();
     if !missing.is_empty() {
         return Err(Error::MissingFeatures { model: name.to_owned(), version, missing: missing.join(", "), table: source.clone() });
     }
-    frame::unlabelled(lake, source, &names, as_of).await
-}
-
-/// The estimator's name in tables.
-pub fn estimator(fitted: &Fitted) -> &'static str {
-    match fitted {
-        Fitted::Boosted(_) => "xgboost",
-        Fitted::Logistic(_) => "logistic_regression",
-    }
+    frame::unlabelled(lake, source, &names, &categorical, as_of).await
 }
 
 #[cfg(test)]
@@ -215,11 +234,15 @@ mod tests {
             margins: vec![-2.0, -1.0],
             deciles: vec![6, 1],
             reasons: vec![vec![], vec![reason("a"), reason("b")]],
+            expected: Expected { outlooks: None, amounts: Some(vec![10.0, 20.0]) },
         };
         let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default() };
         let batch = batch(Arc::new(StringArray::from(vec!["7", "8"])), &scores, &stamp).unwrap();
         assert_eq!(batch.schema(), schema());
         let list = batch.column(8).as_any().downcast_ref::<ListArray>().unwrap();
         assert_eq!((list.value(0).len(), list.value(1).len()), (0, 2));
+        let named = |name: &str| batch.column_by_name(name).unwrap().as_any().downcast_ref::<Float64Array>().unwrap().clone();
+        assert_eq!((named("survival_90d").null_count(), named("median_days").null_count()), (2, 2));
+        assert_eq!(named("expected_amount").value(1), 20.0);
     }
 }
