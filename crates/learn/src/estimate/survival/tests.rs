@@ -78,6 +78,20 @@ fn survival_and_median_are_those_of_the_known_hazard_in_spite_of_censoring() {
 }
 
 #[test]
+fn a_period_that_observation_ended_in_counts_as_far_as_it_was_seen() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut world = World::new(6000, 1.0, 5);
+    // Nine in ten are seen for less than the first period, and an event comes every hundred days.
+    for (days, observed) in world.times.days.iter_mut().zip(&mut world.times.rows.events) {
+        let (event, end) = (-100.0 * f64::ln(random.random_range(1e-9..1.0)), random.random_range(0.0..33.0));
+        (*days, *observed) = (f64::min(event, end), event <= end);
+    }
+    let outlook = fitted(&world).outlook(&world.times.rows.table, &(0..6000).collect::<Vec<_>>()).unwrap();
+    let mean = outlook.iter().map(|o| o.survival[0]).sum::<f64>() / 6000.0;
+    assert!((mean - f64::exp(-0.3)).abs() < 0.03, "{mean}");
+}
+
+#[test]
 fn survival_falls_and_the_median_lies_where_it_crosses_one_half() {
     let world = World::new(1500, 1.3, 9);
     let model = fitted(&world);
