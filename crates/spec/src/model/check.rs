@@ -109,7 +109,7 @@ pub(super) fn features(loaded: &Loaded<Model>, out: &mut Diagnostics) {
             out.push(
                 loaded
                     .error(
-                        "SPC068",
+                        "SPC471",
                         direction,
                         format!("`{column}` is categorical: its values have no order in which it could rise or fall"),
                     )
