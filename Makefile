@@ -7,7 +7,7 @@ XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
 
-.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn study lint fmt drift schemas audit bench bench-smoke clean
+.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn bench-scoring study lint fmt drift schemas audit bench bench-smoke clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: build ## Simulates a company, runs one night and says where the report is
 
 test: deps servers test-rust test-projects test-clients ## Runs all tests
 
-servers: ## Installs the servers that tests start: databases, object stores, a Stripe
+servers: ## Installs the servers that tests start: databases, object stores, Redis, a Stripe
 	@scripts/servers.sh
 
 test-rust: deps servers
@@ -85,6 +85,9 @@ study: build ## Models of simulated companies of 500 to 50,000 customers, agains
 	$(XTASK) study companies --bin "$(BIN)" --out "$(STUDY)"
 	CSCOPILOT_STUDY="$(abspath $(STUDY))" cargo nextest run --workspace --no-capture --run-ignored only -E 'test(study_)'
 	$(XTASK) study plot --figures "$(STUDY)/figures.json" --out docs/images/learning-curve.svg
+
+bench-scoring: build ## A million accounts scored from Parquet to Parquet, with and without explanations, as JSON
+	$(XTASK) bench learn --scoring 1000000 --rounds 3
 
 clean: ## Removes what the demo made
 	rm -rf data lake

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the servers that tests start. The program itself needs none of these.
 #
-#     servers.sh            PostgreSQL, MariaDB and their ADBC drivers; moto (S3), Azurite (Azure's blobs), localstripe (Stripe)
+#     servers.sh            PostgreSQL, MariaDB and their ADBC drivers; Redis; moto (S3), Azurite (Azure's blobs), localstripe (Stripe)
 #     servers.sh snowflake  Snowflake's ADBC driver and a server of its protocol (fakesnow), for `make test-snowflake`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,10 +22,13 @@ have_postgres() { command -v initdb >/dev/null || compgen -G '/usr/lib/postgresq
 
 have_mariadb() { command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ]; }
 
+have_redis() { command -v redis-server >/dev/null; }
+
 install_debian() {
   local missing=()
   have_postgres || missing+=(postgresql)
   have_mariadb || missing+=(mariadb-server)
+  have_redis || missing+=(redis-server)
   command -v openssl >/dev/null || missing+=(openssl)
   command -v npm >/dev/null || missing+=(nodejs npm)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
@@ -42,6 +45,7 @@ install_macos() {
   command -v brew >/dev/null || { say "Homebrew is needed on macOS: https://brew.sh"; exit 1; }
   have_postgres || brew install --quiet postgresql@17
   have_mariadb || brew install --quiet mariadb
+  have_redis || brew install --quiet redis
 }
 
 # fetch_adbc NAME VERSION SHA256_X86_64 SHA256_AARCH64: the shared library of a driver, out of its Python package.
@@ -88,7 +92,7 @@ case "$(uname -s)" in
     if command -v apt-get >/dev/null; then
       install_debian
     else
-      have_postgres && have_mariadb || say "apt-get is not here: install PostgreSQL and MariaDB by hand"
+      have_postgres && have_mariadb && have_redis || say "apt-get is not here: install PostgreSQL, MariaDB and Redis by hand"
     fi
     ;;
 esac

@@ -8,6 +8,7 @@ use cscopilot_lake::TableName;
 use cscopilot_spec::{At, Loaded, Model, Project, Spine};
 
 use crate::data::frame;
+use crate::drift;
 use crate::registry::runs;
 use crate::score;
 
@@ -27,7 +28,7 @@ pub fn reads_writes(project: &Project) -> Vec<Task> {
     let task = |loaded: &Loaded<Model>| Task {
         model: loaded.name.clone(),
         reads: [&loaded.value.features.table, &loaded.value.label.table].into_iter().filter_map(|t| t.value.parse().ok()).collect(),
-        writes: vec![runs::table(), score::table()],
+        writes: vec![runs::table(), score::table(), score::movements_table(), drift::table()],
     };
     project.models.values().map(task).collect()
 }
@@ -37,7 +38,12 @@ pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     if project.models.is_empty() {
         return BTreeMap::new();
     }
-    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema())])
+    BTreeMap::from([
+        (runs::table(), runs::schema()),
+        (score::table(), score::schema()),
+        (score::movements_table(), score::movements_schema()),
+        (drift::table(), drift::schema()),
+    ])
 }
 
 /// Checks each model's tables and columns against the tables that the project makes.
@@ -73,6 +79,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     );
                 }
             }
+            row_columns(loaded, schema, out);
             for column in &model.features.categorical {
                 if let Ok(field) = schema.field_with_name(column)
                     && !frame::is_category_type(field.data_type())
@@ -143,6 +150,29 @@ fn outcomes(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics) {
             Ok(_) => {}
         }
     }
+}
+
+/// The columns that say what a row is worth and by what rows are told apart.
+fn row_columns(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics) {
+    let model = &loaded.value;
+    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..));
+    let mut check = |column: &At<String>, is_segment: bool| {
+        let Ok(field) = schema.field_with_name(column) else {
+            return out.push(no_column(loaded, column, &model.features.table, schema));
+        };
+        let found = field.data_type();
+        let (right, wanted, help) = if is_segment {
+            let right = text(found) || found.is_integer() || *found == DataType::Boolean;
+            (right, "text, a boolean or a whole number", "put the values into bands in the table's SQL file")
+        } else {
+            (found.is_numeric(), "a number", "name a numeric column of the features table")
+        };
+        if !right {
+            out.push(loaded.error("LRN062", column, format!("`{column}` is {found}, it must be {wanted}")).with_help(help));
+        }
+    };
+    model.weight.iter().chain(model.tenure.iter().map(|t| &t.column)).for_each(|column| check(column, false));
+    model.segments.iter().for_each(|column| check(column, true));
 }
 
 fn known_table<'a>(

@@ -4,5 +4,6 @@ mod bridge;
 pub mod dataset;
 pub mod frame;
 pub mod leaks;
+mod row_columns;
 mod spine;
 pub mod split;

@@ -251,6 +251,42 @@ async fn an_account_is_explained_in_full() {
     assert!(crate::explain(&house.ctx, "nobody").await.unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_training_is_compared_with_the_champion_on_rows_that_neither_has_seen() {
+    let more = "gates: {bootstrap_samples: 200}\nweight: logins_28d\nsegments: [segment]\n\
+                tenure: {column: tickets_open, min_days: 1, bands_days: [2, 4]}\nprofit: {clv: 100, incentive: 5, contact_cost: 1}\n";
+    let house = House::with_model(World::Signal, more).await;
+    let before = tonight() - Months::new(1);
+    let first = run(&StepContext { as_of: before, ..house.ctx.clone() }, "churn").await.unwrap();
+    assert_eq!(first.facts["promoted"], true, "{:?}", first.facts);
+    run(&house.again("run-2", false), "churn").await.unwrap();
+
+    let metrics = |version: i64| {
+        let objects = house.ctx.lake.objects();
+        async move { objects.get_json::<serde_json::Value>(&format!("models/churn/v{version:04}/metrics.json")).await.unwrap().unwrap() }
+    };
+    let (first, second) = (metrics(1).await, metrics(2).await);
+    assert!(first["judgement"]["champion"].is_null());
+    let judgement = &second["judgement"];
+    assert_eq!(judgement["champion"]["version"], 1, "{:#}", judgement["champion"]);
+    let gate = |name: &str| judgement["gates"].as_array().unwrap().iter().find(|g| g["gate"] == name).unwrap()["passed"].clone();
+    assert_eq!((gate("champion"), gate("backtest")), (true.into(), true.into()));
+
+    // Every estimator at every cut-off, by rows and by weight; segments and bands of tenure; the youngest left out.
+    for estimator in judgement["backtest"].as_array().unwrap() {
+        let cutoffs = estimator["cutoffs"].as_array().unwrap();
+        assert_eq!(cutoffs.last().unwrap()["part"], "test");
+        for figures in cutoffs.iter().chain([&estimator["pooled"]]) {
+            assert!(figures["by_rows"]["auc"]["low"].as_f64().unwrap() > 0.5, "{figures:#}");
+            assert!(figures["by_rows"]["expected_profit"]["value"].as_f64().unwrap() > 0.0);
+            assert!(figures["by_weight"]["lift_10pct"]["high"].is_f64() && figures["by_weight"]["expected_profit"].is_null());
+        }
+    }
+    let segments: Vec<&str> = judgement["segments"].as_array().unwrap().iter().map(|s| s["segment"].as_str().unwrap()).collect();
+    assert_eq!(segments, ["large", "small", "under 2 days", "2 to 3 days", "4 days and more"]);
+    assert!(judgement["rows_too_young"].as_u64().unwrap() > 500);
+}
+
 const EVERYTHING: &str = "
 label:
   table: labels.churn

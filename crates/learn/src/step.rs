@@ -1,17 +1,18 @@
 //! The learn step: train if due, then score tonight's accounts.
 
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_spec::{FeatureDictionary, Loaded, Model};
+use cscopilot_spec::{Drift, Explain, FeatureDictionary, Loaded, Model};
 
 use crate::data::dataset::Dataset;
 use crate::data::frame;
+use crate::drift::{self, Picture};
 use crate::error::{Error, Result};
 use crate::estimate::extras::{self, Extras, ExtrasFigures};
+use crate::promote::champion::{self, Recipe};
 use crate::registry::card::{self, Head};
 use crate::registry::runs::{self, ModelRun};
 use crate::registry::{self, Aliases};
-use crate::score::reasons::Narrator;
-use crate::score::{self, Stamp};
+use crate::score::{self, Evening, Stamp, Tonight, Words};
 use crate::train::{self, Training};
 
 /// Part of every model's definition: raised when the same YAML would train another model.
@@ -27,8 +28,10 @@ pub(crate) fn dictionary<'a>(ctx: &'a StepContext, model: &Model) -> Option<&'a 
 
 /// The definition's hash: what the YAML file says, and how this program reads it.
 fn definition(model: &Loaded<Model>) -> String {
+    // What is done with a trained model asks for no other one.
+    let model = Model { explain: Explain::default(), drift: Drift::default(), ..model.value.clone() };
     let mut hash = blake3::Hasher::new();
-    hash.update(TRAINER.as_bytes()).update(&[0]).update(format!("{:?}", model.value).as_bytes());
+    hash.update(TRAINER.as_bytes()).update(&[0]).update(format!("{model:?}").as_bytes());
     hash.finalize().to_hex()[..16].to_owned()
 }
 
@@ -51,6 +54,7 @@ pub async fn run(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.rows_out = scored.rows_out;
     outcome.warnings.extend(scored.warnings);
     outcome.facts.extend(scored.facts);
+    outcome.checks.extend(scored.checks);
     Ok(outcome)
 }
 
@@ -81,11 +85,13 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     frame::schema_of(&ctx.lake, &loaded.value.label.table).await?;
     let data = frame::labelled(&ctx.lake, &loaded.value, &features, ctx.as_of).await?;
     ctx.progress.rows(data.len() as u64);
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let champion = champion::present(&ctx.lake, name, &loaded.value, &known, &features, ctx.as_of).await?;
     ctx.progress.note(format!("training {name} on {} rows", data.len()));
-    let (data, training, extras) = off_thread({
+    let (data, training, extras) = score::blocking({
         let model = loaded.value.clone();
         move || {
-            let training = train::train(&model, &data)?;
+            let training = train::train(&model, &data, champion.as_ref())?;
             let extras = match &training.judged {
                 Some(judged) => extras::train(&model, &data, &judged.plan, &judged.all)?,
                 None => Default::default(),
@@ -95,11 +101,6 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     })
     .await?;
     register(ctx, loaded, &data, &training, extras).await
-}
-
-/// Training keeps all cores busy: it must not block the threads that serve other steps.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::Thread(e.to_string()))?
 }
 
 async fn register(
@@ -119,6 +120,10 @@ async fn register(
         files.extend(extras.files());
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
+        let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
+        files.push(("recipe.json".to_owned(), card::pretty(&recipe)?));
+        let margins = judged.fitted.margins(&data.table, &judged.all)?;
+        files.push((drift::FILE.to_owned(), card::pretty(&Picture::of(data, &judged.all, &margins))?));
     }
     files.push(("metrics.json".to_owned(), card::pretty(&detail)?));
     let digest = digest(&files, &training.reason, &definition(loaded));
@@ -220,34 +225,34 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     let newest_champion = known.iter().filter(|r| r.promoted).max_by_key(|r| (r.as_of, r.version));
     let aliases = Aliases { champion: newest_champion.map(|r| r.version), challenger: refused.map(|r| r.version) };
 
-    let source = &loaded.value.features.table;
+    let stamp = |champion: Option<(i64, &str)>| Stamp {
+        model: name.to_owned(),
+        version: champion.map_or(0, |c| c.0),
+        estimator: champion.map_or_else(String::new, |c| c.1.to_owned()),
+        as_of: ctx.as_of,
+    };
     let Some(champion) = champion else {
-        score::ensure_table(&ctx.lake, ctx.txn()).await?;
+        score::without_champion(ctx, &stamp(None)).await?;
         registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
         outcome.fact("mode", "rules alone");
         outcome.fact("verdict", refused.map_or_else(|| "rules alone".to_owned(), |r| format!("rules alone: {}", r.reason)));
         return Ok(outcome);
     };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
-    let batches = score::rows(&ctx.lake, name, champion.version, &registered, ctx.as_of).await?;
-    let table = frame::table(&batches, &registered.features.names())?.coded_as(&registered.features.categories());
-    outcome.rows_in = table.rows as u64;
-    ctx.progress.note(format!("scoring {} accounts with {name}", table.rows));
-    if let Some(accounts) = score::account_ids(&batches)? {
-        let stamp =
-            Stamp { model: name.to_owned(), version: champion.version, estimator: registered.fitted.name().to_owned(), as_of: ctx.as_of };
-        let dictionary = dictionary(ctx, &loaded.value).cloned();
-        let outcome_word = loaded.value.outcome(name).to_owned();
-        let model_name = name.to_owned();
-        let rows = off_thread(move || {
-            let narrator = Narrator { features: &registered.features.features, dictionary: dictionary.as_ref(), outcome: &outcome_word };
-            score::score(&model_name, &registered, &table, narrator).and_then(|scores| score::batch(accounts, &scores, &stamp))
-        })
-        .await?;
-        outcome.rows_out = rows.num_rows() as u64;
+    let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
+    outcome.rows_in = evening.len() as u64;
+    ctx.progress.note(format!("scoring {} accounts with {name}", evening.len()));
+    if evening.len() > 0 {
+        let stamp = stamp(Some((champion.version, registered.fitted.name())));
+        let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
+        outcome.rows_out = outcome.rows_in;
+        compare(ctx, loaded, &tonight, &mut outcome).await?;
+        let words = Words { dictionary: dictionary(ctx, &loaded.value).cloned(), outcome: loaded.value.outcome(name).to_owned() };
+        let explain = (loaded.value.explain == Explain::All).then(|| (words, champion.digest.clone()));
+        score::score(ctx, tonight, explain, &mut outcome).await?;
         ctx.progress.rows(outcome.rows_out);
-        score::commit(&ctx.lake, rows, ctx.txn()).await?;
     } else {
+        let source = &loaded.value.features.table;
         outcome.warn("LRN051", format!("table `{source}` has no rows for {}: no account was scored with `{title}`", ctx.as_of));
     }
     registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
@@ -257,6 +262,22 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.fact("champion_estimator", champion.estimator.clone().unwrap_or_default());
     outcome.fact("champion_auc", champion.auc.map_or(serde_json::Value::Null, Into::into));
     Ok(outcome)
+}
+
+/// Compares tonight's accounts with those that the model learned from; a version without a picture of them can't be compared.
+async fn compare(ctx: &StepContext, loaded: &Loaded<Model>, tonight: &Tonight, outcome: &mut Outcome) -> Result<()> {
+    let (stamp, model) = (&tonight.stamp, &loaded.value);
+    let path = format!("{}/{}", registry::folder(&stamp.model, stamp.version), drift::FILE);
+    let Some(picture) = ctx.lake.objects().get_json::<Picture>(&path).await? else { return Ok(()) };
+    let labels = match picture.last_as_of {
+        Some(after) => frame::labels_since(&ctx.lake, model, after, ctx.as_of).await?,
+        None => (0, 0),
+    };
+    let subject = drift::Subject { table: &tonight.evening.table, margins: &tonight.margins, labels };
+    let drifted = drift::measure(&picture, &tonight.model.features, &subject, &model.drift);
+    outcome.checks.extend(drift::checks(&stamp.model, &drifted, tonight.evening.len()));
+    let rows = drift::batch(&drifted, stamp)?;
+    score::publish_rows(ctx, drift::table(), drift::schema(), "kind, name", stamp, rows).await
 }
 
 /// The champion in a few words, for summaries.

@@ -81,8 +81,11 @@ pub(crate) fn assess(project: &Project) -> Vec<Task> {
 
 /// The table of data quality: after everything that checks or counts something.
 pub(crate) fn quality(tasks: &[Task]) -> Task {
-    let reads =
-        tasks.iter().filter(|t| !matches!(t.kind, TaskKind::Report | TaskKind::Sync(_))).flat_map(|t| t.writes.iter().cloned()).collect();
+    let reads = tasks
+        .iter()
+        .filter(|t| !matches!(t.kind, TaskKind::Report | TaskKind::Sync(_) | TaskKind::Publish(_)))
+        .flat_map(|t| t.writes.iter().cloned())
+        .collect();
     task(TaskKind::Quality, reads, vec![quality::table()], &[], true)
 }
 
@@ -98,6 +101,12 @@ pub(crate) fn sync(project: &Project, name: &str) -> Option<Task> {
     let sync = cscopilot_sync::tasks(project).into_iter().find(|t| t.sync == name)?;
     let texts: Vec<&str> = sync.texts.iter().map(AsRef::as_ref).collect();
     Some(task(TaskKind::Sync(name.to_owned()), sync.reads, sync.writes, &texts, true))
+}
+
+/// One online store. It writes no table: what it made lies outside of the lake.
+pub(crate) fn publish(project: &Project, name: &str) -> Option<Task> {
+    let store = project.stores.get(name)?;
+    Some(task(TaskKind::Publish(name.to_owned()), cscopilot_sync::published_tables(&store.value), Vec::new(), &[&store.text], true))
 }
 
 /// Runs one task.
@@ -121,5 +130,6 @@ pub(crate) async fn run(
         TaskKind::Quality => quality::run(ctx, checks).await.map_err(Failure::of),
         TaskKind::Report => cscopilot_report::run(ctx).await.map_err(Failure::of),
         TaskKind::Sync(name) => cscopilot_sync::run(ctx, name).await.map_err(Failure::of),
+        TaskKind::Publish(name) => cscopilot_sync::publish(ctx, name).await.map_err(Failure::of),
     }
 }

@@ -156,7 +156,7 @@ impl Execution {
                 }
                 let status = if outcome.up_to_date { TaskStatus::UpToDate } else { TaskStatus::Done };
                 // Refused rows are tried again the next time, so a task that has some is never up to date.
-                if !(matches!(task.kind, TaskKind::Sync(_)) && outcome.rows_rejected > 0) {
+                if !(matches!(task.kind, TaskKind::Sync(_) | TaskKind::Publish(_)) && outcome.rows_rejected > 0) {
                     state::write(lake, &task.id, &TaskState { fingerprint: fingerprint.clone(), outcome: outcome.clone() }).await?;
                 }
                 let summary = TaskSummary { id: task.id.clone(), status, seconds, outcome, error: None };

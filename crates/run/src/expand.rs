@@ -30,6 +30,7 @@ pub(crate) fn expand(project: &Project, pipeline: &Pipeline, params: &Params) ->
             Step::Assess(_) => tasks.extend(adapt::assess(project)),
             Step::Report(_) => tasks.push(adapt::report(project)),
             Step::Sync(step) => tasks.extend(adapt::sync(project, &step.sync.value)),
+            Step::Publish(step) => tasks.extend(adapt::publish(project, step.store())),
         }
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -31,6 +31,8 @@ pub enum TaskKind {
     Report,
     /// One mapping to a CRM.
     Sync(String),
+    /// One online store.
+    Publish(String),
 }
 
 /// The id of a task, such as `extract.crm.accounts` or `transform.marts.accounts`.
@@ -47,6 +49,7 @@ impl fmt::Display for TaskKind {
             Self::Quality => f.write_str("quality"),
             Self::Report => f.write_str("report"),
             Self::Sync(name) => write!(f, "sync.{name}"),
+            Self::Publish(name) => write!(f, "publish.{name}"),
         }
     }
 }

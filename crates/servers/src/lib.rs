@@ -8,9 +8,11 @@
 mod buckets;
 mod databases;
 mod process;
+mod redis;
 mod vendors;
 
 pub use buckets::{Bucket, azure, s3};
 pub use databases::{adbc, mariadb, postgres, postgres_with};
 pub use process::Server;
+pub use redis::{Redis, redis};
 pub use vendors::{Stripe, fakesnow, localstripe};

@@ -26,6 +26,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
     let opportunities = files.folder();
     let plays = files.folder();
     let syncs = files.folder();
+    let stores = files.folder();
     let site_path = <crate::Site as Component>::LOCATION;
     let site = if root.join(site_path).is_file() { files.one(site_path) } else { None };
     let sql = files.sql();
@@ -57,6 +58,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Project, Diagno
         opportunities,
         plays,
         syncs,
+        stores,
         site,
         sql,
         sql_tests,
@@ -87,6 +89,7 @@ fn validate(project: &Project, out: &mut Diagnostics) {
     all(&project.opportunities, project, out);
     all(&project.plays, project, out);
     all(&project.syncs, project, out);
+    all(&project.stores, project, out);
     all(&project.sql_tests, project, out);
     if let Some(site) = &project.site {
         crate::Site::validate(site, project, out);
@@ -251,6 +254,7 @@ impl Files<'_> {
             "plays",
             "scorecards",
             "sources",
+            "stores",
             "syncs",
             "channels",
         ];

@@ -3,6 +3,8 @@
 mod check;
 mod estimator;
 mod gates;
+mod rows;
+mod scoring;
 mod search;
 mod spine;
 mod split;
@@ -10,7 +12,9 @@ mod split;
 mod tests;
 
 pub use estimator::{Blend, Calibration, Estimator, LogisticRegression, Xgboost};
-pub use gates::Gates;
+pub use gates::{ChampionGate, Gates, OnDrift};
+pub use rows::{Profit, Tenure};
+pub use scoring::{Drift, Explain};
 pub use search::{Axis, Search, Space, Spread};
 pub use spine::Spine;
 pub use split::Split;
@@ -18,7 +22,7 @@ pub use split::Split;
 use crate::{At, Component, Loaded, Project, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// `configs/models/<name>.yaml`: a model that predicts which accounts will churn, or expand.
@@ -48,6 +52,19 @@ pub struct Model {
     /// Which rows it learns from; all that have a label without it.
     #[serde(default)]
     pub spine: Option<Spine>,
+    /// The numeric column of the features table that says what a row is worth, such as its yearly revenue. Figures are also
+    /// given weighted by it; training never is, as weights ruin calibration. A missing or negative value weighs nothing.
+    #[serde(default)]
+    pub weight: Option<At<String>>,
+    /// Columns of the features table (text, booleans or whole numbers) whose values are segments: results are given for each.
+    #[serde(default)]
+    pub segments: Vec<At<String>>,
+    /// How long an account must have been a customer, and in which bands of tenure results are given.
+    #[serde(default)]
+    pub tenure: Option<Tenure>,
+    /// What a campaign costs and brings; with it the expected maximum profit is among the figures.
+    #[serde(default)]
+    pub profit: Option<Profit>,
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
@@ -60,6 +77,12 @@ pub struct Model {
     /// What a trained model must reach to become champion.
     #[serde(default)]
     pub gates: Gates,
+    /// Which scores are explained.
+    #[serde(default)]
+    pub explain: Explain,
+    /// When tonight's accounts count as different from those that the model learned from.
+    #[serde(default)]
+    pub drift: Drift,
     /// After this many days the nightly pipeline trains anew.
     #[serde(default = "default_retrain_after_days")]
     pub retrain_after_days: At<u32>,
@@ -108,7 +131,7 @@ pub struct Survival {
 }
 
 /// How a feature may change the prediction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// More of the feature never lowers the probability.
@@ -157,6 +180,14 @@ fn default_leak_auc() -> At<f64> {
 
 fn default_threads() -> At<u32> {
     At::nowhere(1)
+}
+
+impl FeatureSet {
+    /// The features by which the prediction may only rise, or only fall.
+    #[must_use]
+    pub fn bounds(&self) -> BTreeMap<String, Direction> {
+        self.monotone.iter().map(|(feature, direction)| (feature.clone(), direction.value)).collect()
+    }
 }
 
 impl Model {
@@ -233,6 +264,7 @@ impl Component for Model {
         }
         check::tags(loaded, project, out);
         check::numbers(loaded, out);
+        check::rows(loaded, out);
         check::estimators(loaded, out);
         check::features(loaded, out);
     }

@@ -34,6 +34,8 @@ pub enum Step {
     Report(ReportStep),
     /// Writes fields to a CRM.
     Sync(SyncStep),
+    /// Writes the newest features and scores to an online store.
+    Publish(PublishStep),
 }
 
 /// Settings of an extract step.
@@ -82,6 +84,24 @@ pub struct SyncStep {
     pub sync: At<String>,
 }
 
+/// Settings of a publish step: the kind of store, and its name.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PublishStep {
+    /// The name of a Redis store: a file in `configs/stores/`.
+    Redis(At<String>),
+}
+
+impl PublishStep {
+    /// The store's name.
+    #[must_use]
+    pub fn store(&self) -> &At<String> {
+        match self {
+            Self::Redis(name) => name,
+        }
+    }
+}
+
 impl Component for Pipeline {
     const KIND: &'static str = "pipeline";
     const LOCATION: &'static str = "pipelines";
@@ -126,6 +146,12 @@ impl Component for Pipeline {
                 Step::Sync(step) => {
                     if !project.syncs.contains_key(&step.sync.value) && !project.is_broken("configs/syncs", Some(&step.sync)) {
                         out.push(missing(&step.sync, "sync", keys(&project.syncs)));
+                    }
+                }
+                Step::Publish(step) => {
+                    let store = step.store();
+                    if !project.stores.contains_key(&store.value) && !project.is_broken("configs/stores", Some(store)) {
+                        out.push(missing(store, "store", keys(&project.stores)));
                     }
                 }
                 Step::Assess(_) | Step::Report(_) => {}

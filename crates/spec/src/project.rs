@@ -1,6 +1,6 @@
 use crate::{
     Alerts, Connector, Environment, FeatureDictionary, Loaded, Model, Opportunities, ParamValue, Pipeline, Plays, ProjectConfig, Scorecard,
-    Site, Source, SqlModel, SqlTests, Sync, load,
+    Site, Source, SqlModel, SqlTests, Store, Sync, load,
 };
 use cscopilot_diag::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,8 @@ pub struct Project {
     pub plays: BTreeMap<String, Loaded<Plays>>,
     /// `configs/syncs/`
     pub syncs: BTreeMap<String, Loaded<Sync>>,
+    /// `configs/stores/`
+    pub stores: BTreeMap<String, Loaded<Store>>,
     /// `configs/site.yaml`, if there is one.
     pub site: Option<Loaded<Site>>,
     /// `sql/<schema>/<table>.sql`, by `schema.table`.

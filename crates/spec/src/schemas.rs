@@ -3,7 +3,7 @@
 use crate::sql::SqlHeader;
 use crate::{
     Alerts, Component, Connector, Environment, FeatureDictionary, Model, Opportunities, Pipeline, Plays, ProjectConfig, Scorecard, Site,
-    Source, SqlTests, Sync,
+    Source, SqlTests, Store, Sync,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 
@@ -32,6 +32,7 @@ pub fn all() -> Vec<SchemaFile> {
         of::<Opportunities>(),
         of::<Plays>(),
         of::<Sync>(),
+        of::<Store>(),
         of::<Site>(),
         of::<SqlTests>(),
         file::<SqlHeader>("sql_model"),

@@ -79,6 +79,64 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The project has no such store.
+    #[error("there is no store `{name}`")]
+    NoStore {
+        /// What was asked for.
+        name: String,
+    },
+    /// An address or certificate that can't be used. It doesn't show the address, which may hold a password.
+    #[error("the address of the store `{store}` can't be used: {reason}")]
+    BadStoreUrl {
+        /// The store.
+        store: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The store's server can't be reached.
+    #[error("the store at {place} can't be reached: {reason}")]
+    StoreDown {
+        /// Host and port.
+        place: String,
+        /// What the client said.
+        reason: String,
+    },
+    /// The store's server doesn't know us.
+    #[error("the store at {place} refuses the login: {reason}")]
+    StoreUnauthorised {
+        /// Host and port.
+        place: String,
+        /// Its answer.
+        reason: String,
+    },
+    /// The store's server went away, or took no more rows.
+    #[error("the store at {place} stopped after {rows} rows: {reason}")]
+    StoreStopped {
+        /// Host and port.
+        place: String,
+        /// Rows that it had dealt with.
+        rows: u64,
+        /// What it or the client said.
+        reason: String,
+    },
+    /// Rows that would write the same key.
+    #[error("{rows} rows of `{table}` have a `{column}` that another row has, too")]
+    RepeatedKeys {
+        /// The table.
+        table: String,
+        /// The key's column.
+        column: String,
+        /// How many rows are too many.
+        rows: u64,
+    },
+    /// A column of a type that can't be written as text, or that can't end a key.
+    #[error("`{column}` is {data_type}, which a store can't hold there")]
+    BadFieldType {
+        /// The column.
+        column: String,
+        /// Its type.
+        data_type: String,
+    },
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] cscopilot_lake::Error),
@@ -103,6 +161,13 @@ impl Coded for Error {
             Self::Quota { .. } => "SYN008",
             Self::Call { .. } => "SYN009",
             Self::BadAnswer { .. } => "SYN010",
+            Self::NoStore { .. } => "SYN012",
+            Self::BadStoreUrl { .. } => "SYN013",
+            Self::StoreDown { .. } => "SYN014",
+            Self::StoreUnauthorised { .. } => "SYN015",
+            Self::StoreStopped { .. } => "SYN016",
+            Self::RepeatedKeys { .. } => "SYN017",
+            Self::BadFieldType { .. } => "SYN018",
             Self::Lake(error) => error.code(),
             Self::Arrow(_) => "SYN098",
         }
@@ -112,7 +177,7 @@ impl Coded for Error {
         match self {
             Self::Lake(error) => error.domain(),
             Self::Call { source, .. } => source.domain(),
-            Self::Quota { .. } | Self::BadAnswer { .. } => Domain::External,
+            Self::Quota { .. } | Self::BadAnswer { .. } | Self::StoreDown { .. } | Self::StoreStopped { .. } => Domain::External,
             Self::Arrow(_) => Domain::Internal,
             _ => Domain::User,
         }
@@ -130,6 +195,15 @@ impl Coded for Error {
             Self::Quota { .. } => "run again tomorrow, or raise the org's limit; rows that are left are written then".to_owned(),
             Self::Call { source, .. } => return source.help(),
             Self::BadAnswer { .. } => "is `base_url` the org's own address, and not that of a login page?".to_owned(),
+            Self::NoStore { .. } => "see `configs/stores/`".to_owned(),
+            Self::BadStoreUrl { .. } => "write it as `redis://host:6379/0`, or `rediss://host:6379/0` for TLS".to_owned(),
+            Self::StoreDown { .. } => "is it running, and does it let this machine in? `cscopilot retry` does what is left".to_owned(),
+            Self::StoreUnauthorised { .. } => "see the user in `url:` and `password:` of the store; nothing was written".to_owned(),
+            Self::StoreStopped { .. } => "run again when it is well: what it has already stays as it is, and the rest follows".to_owned(),
+            Self::RepeatedKeys { .. } => {
+                "publish a table with one row an account, or choose rows with `where:`; nothing was written".to_owned()
+            }
+            Self::BadFieldType { .. } => "cast it to text in SQL; keys are texts or integers".to_owned(),
             Self::Lake(error) => return error.help(),
             Self::Arrow(_) => return None,
         })

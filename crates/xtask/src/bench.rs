@@ -2,6 +2,7 @@
 
 mod extract;
 mod learn;
+mod scoring;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -57,6 +58,9 @@ pub(crate) enum Bench {
         /// Rounds, in each of which all are measured one after the other
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+        /// Measure scoring from end to end instead: so many accounts, Parquet in and out, with and without explanations
+        #[arg(long, num_args = 0..=1, default_missing_value = "1000000")]
+        scoring: Option<usize>,
     },
 }
 
@@ -72,7 +76,8 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
             let options = extract::Options { bin: bin.clone(), records: records.clone(), dlt_records: *dlt_records, page: *page };
             extract::run(root, &folder, &options)
         }
-        Bench::Learn { rows, depths, rival_rows, threads, rounds } => {
+        Bench::Learn { scoring: Some(rows), rounds, .. } => scoring::run(root, &folder, *rows, *rounds),
+        Bench::Learn { rows, depths, rival_rows, threads, rounds, .. } => {
             let (depths, rival_rows, threads) = (depths.clone(), rival_rows.clone(), threads.clone());
             learn::run(root, &folder, &learn::Options { rows: *rows, depths, rival_rows, threads, rounds: *rounds })
         }
@@ -133,6 +138,25 @@ pub(crate) fn output(command: &mut Command, accepted: &[i32]) -> Result<String, 
         Some(code) if accepted.contains(&code) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         other => Err(format!("{shown} ended with {other:?}: {}", String::from_utf8_lossy(&output.stdout))),
     }
+}
+
+/// The one line of JSON that a command prints.
+fn said(command: &mut Command) -> Result<Value, String> {
+    let text = output(command, &[0])?;
+    serde_json::from_str(&text).map_err(|e| format!("the figures are not JSON: {e}: {text}"))
+}
+
+/// Builds a package's benchmark with a profile; the program's path.
+fn built(root: &Path, package: &str, name: &str, profile: &str) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["bench", "--profile", profile, "--package", package, "--bench", name]);
+    let text = output(cargo.args(["--no-run", "--message-format", "json"]), &[0])?;
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.filter(|message| message["target"]["name"] == name).find_map(|message| {
+        let path = message["executable"].as_str()?;
+        Some(PathBuf::from(path))
+    });
+    program.ok_or_else(|| "cargo built no benchmark".into())
 }
 
 fn machine() -> Value {

@@ -24,13 +24,14 @@ const EDGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Third-party crates that only some of ours may name.
-const OWNERS: [(&str, &[&str]); 8] = [
+const OWNERS: [(&str, &[&str]); 9] = [
     ("deltalake", &["lake"]),
     ("datafusion", &["lake", "transform"]),
     ("xgb", &["learn"]),
     ("polars", &["learn"]),
     ("polars-arrow", &["learn"]),
     ("reqwest", &["http"]),
+    ("redis", &["sync"]),
     ("minijinja", &["report", "spec", "transform"]),
     ("clap", &["cli", "xtask"]),
 ];

@@ -88,6 +88,7 @@ fn figures(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("opportunities", "assess.opportunities"),
         ("next actions", "assess.actions"),
         ("CRM changes", "sync."),
+        ("online rows", "publish."),
     ] {
         let tasks = of(id);
         if !tasks.is_empty() {

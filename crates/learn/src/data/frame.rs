@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, Schema};
 use chrono::NaiveDate;
-use cscopilot_lake::{Lake, Params, TableName, Value};
+use cscopilot_lake::{Lake, Params, SendableRecordBatchStream, TableName, Value};
 use cscopilot_spec::{FeatureDictionary, Label, Model};
 use polars::prelude::{Column, DataFrame, DataType as PolarsType};
 
 use crate::data::dataset::{Dataset, Table, Times};
-use crate::data::{bridge, spine};
+use crate::data::{bridge, row_columns, spine};
 use crate::error::{Error, Result};
 
 /// More categories than this a feature does not have.
@@ -94,18 +94,20 @@ fn select_outcomes(label: &Label) -> String {
 
 /// The labelled rows up to a date.
 ///
-/// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet.
+/// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet. Rows
+/// of accounts that are too young for the model are left out as well.
 pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: NaiveDate) -> Result<Dataset> {
     let label = &model.label;
     let categorical: Vec<String> = model.features.categorical.iter().map(|c| c.value.clone()).collect();
     let sql = format!(
         "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS day, \
-                CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{}{} \
+                CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{}{}{} \
          FROM {} AS f JOIN {} AS l ON l.account_id = f.account_id AND l.as_of = f.as_of \
          WHERE CAST(f.as_of AS DATE) <= $as_of \
          ORDER BY f.as_of, f.account_id",
         quoted(&label.column),
         select_features(features, &categorical),
+        row_columns::select(model),
         select_outcomes(label),
         spine::rows(model)?,
         table_name(&label.table)?,
@@ -113,23 +115,38 @@ pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: Na
     let last = as_of - chrono::Days::new(u64::from(model.window_days()));
     let params = Params::new().with("as_of", Value::Date(as_of)).with("last", Value::Date(last));
     let batches = lake.query(&sql, &params).await?;
-    dataset(&batches, features, as_of)
+    dataset(&batches, features, model, as_of)
 }
 
-/// The rows of one date, without labels, in the order of the accounts.
+/// How many rows have their label since the last ones that a model learned from, and how many of them have the event.
+pub async fn labels_since(lake: &Lake, model: &Model, after: NaiveDate, as_of: NaiveDate) -> Result<(u64, u64)> {
+    let sql = format!(
+        "SELECT count(*) AS known, count(*) FILTER (WHERE label) AS happened FROM (SELECT CAST({} AS BOOLEAN) AS label FROM {} \
+         WHERE CAST(as_of AS DATE) > $after AND CAST(as_of AS DATE) <= $last) WHERE label IS NOT NULL",
+        quoted(&model.label.column),
+        table_name(&model.label.table)?,
+    );
+    let last = as_of - chrono::Days::new(u64::from(model.window_days()));
+    let params = Params::new().with("after", Value::Date(after)).with("last", Value::Date(last));
+    let counts = lake.query(&sql, &params).await?;
+    let count = |at: usize| counts.iter().map(|b| b.column(at).as_primitive::<Int64Type>().values().iter().sum::<i64>()).sum::<i64>();
+    Ok((count(0).unsigned_abs(), count(1).unsigned_abs()))
+}
+
+/// The rows of one date, without labels and in no order: account, then the features.
 pub async fn unlabelled(
     lake: &Lake,
     table: &str,
     features: &[String],
     categorical: &[String],
     as_of: NaiveDate,
-) -> Result<Vec<RecordBatch>> {
+) -> Result<SendableRecordBatchStream> {
     let sql = format!(
-        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of ORDER BY f.account_id",
+        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of",
         select_features(features, categorical),
         table_name(table)?,
     );
-    Ok(lake.query(&sql, &Params::new().with("as_of", Value::Date(as_of))).await?)
+    Ok(lake.stream(&sql, &Params::new().with("as_of", Value::Date(as_of))).await?)
 }
 
 /// The features of batches whose feature columns have the short aliases.
@@ -180,19 +197,24 @@ fn codes(column: &Column) -> Result<(Vec<f64>, Vec<String>)> {
     Ok((codes, labels.into_iter().map(str::to_owned).collect()))
 }
 
-fn dataset(batches: &[RecordBatch], features: &[String], as_of: NaiveDate) -> Result<Dataset> {
+fn dataset(batches: &[RecordBatch], features: &[String], model: &Model, as_of: NaiveDate) -> Result<Dataset> {
     let df = bridge::frame(batches)?;
     if df.height() == 0 {
         return Ok(Dataset { table: columns(&df, features)?, ..Dataset::default() });
     }
     let known = df.column("label")?.bool()?.is_not_null();
     let censored = df.height() - known.sum().unwrap_or(0) as usize;
-    let labelled = df.filter(&known)?;
+    let all = df.filter(&known)?;
+    let labelled = row_columns::old_enough(all.clone(), model)?;
     let mut data = keyed(&labelled, features, "label")?;
     data.censored = censored;
+    data.too_young = all.height() - labelled.height();
+    data.weights = row_columns::weights(&labelled, model)?;
+    data.tenure_days = row_columns::tenure_days(&labelled, model)?;
+    data.segments = row_columns::segments(&labelled, model)?;
     data.amounts = labelled.column("amount").ok().map(numbers).transpose()?;
     if let Ok(days) = df.column("days_to_event") {
-        let df = df.filter(&days.f64()?.is_not_null())?;
+        let df = row_columns::old_enough(df.filter(&days.f64()?.is_not_null())?, model)?;
         let mut rows = keyed(&df, features, "observed")?;
         // One set of codes for both.
         rows.table = rows.table.coded_as(&data.table.categories);

@@ -107,7 +107,7 @@ pub fn train(model: &Model, data: &Dataset, development: &[usize], test: &[usize
 }
 
 /// The bounds of the probability say nothing about amounts.
-static NO_BOUNDS: std::collections::BTreeMap<String, cscopilot_spec::At<cscopilot_spec::Direction>> = std::collections::BTreeMap::new();
+static NO_BOUNDS: std::collections::BTreeMap<String, cscopilot_spec::Direction> = std::collections::BTreeMap::new();
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64

@@ -44,15 +44,25 @@ impl BlendFile {
 }
 
 /// The mean of two margins.
-pub(super) fn mean(a: f64, b: f64) -> f64 {
+fn mean(a: f64, b: f64) -> f64 {
     0.5 * (a + b)
+}
+
+/// The means of two lists.
+pub(crate) fn means(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| mean(*a, *b)).collect()
+}
+
+/// What each of `width` features adds to the mean of two margins: the mean of what it adds to either.
+pub(crate) fn together(a: &Explanations, b: &Explanations, width: usize) -> Explanations {
+    let contributions = (0..a.len()).flat_map(|row| means(a.row(row), b.row(row))).collect();
+    Explanations::new(mean(a.base_value(), b.base_value()), width, contributions)
 }
 
 impl BlendModel {
     /// The margins of rows.
     pub fn margins(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>> {
-        let (trees, regression) = (self.boosted.margins(table, rows)?, self.logistic.margins(table, rows));
-        Ok(trees.iter().zip(&regression).map(|(a, b)| mean(*a, *b)).collect())
+        Ok(means(&self.boosted.margins(table, rows)?, &self.logistic.margins(table, rows)))
     }
 
     /// What each feature adds to the margins of rows: the mean of what it adds to either part's.
@@ -60,9 +70,6 @@ impl BlendModel {
         let width = table.columns.len();
         let ensemble = self.boosted.ensemble()?;
         let trees = Explainer::new(&ensemble).explain(&table.matrix(rows), width).map_err(Error::Explanation)?;
-        let regression = self.logistic.explain(table, rows)?;
-        let contributions =
-            (0..rows.len()).flat_map(|row| trees.row(row).iter().zip(regression.row(row)).map(|(a, b)| mean(*a, *b))).collect();
-        Ok(Explanations::new(mean(trees.base_value(), regression.base_value()), width, contributions))
+        Ok(together(&trees, &self.logistic.explain(table, rows)?, width))
     }
 }

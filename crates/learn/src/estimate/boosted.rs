@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use cscopilot_shap::TreeEnsemble;
-use cscopilot_spec::{At, Direction, Xgboost};
+use cscopilot_spec::{Direction, Xgboost};
 use xgb::parameters::BoosterParameters;
 use xgb::{Booster, DMatrix};
 
@@ -34,7 +34,7 @@ pub struct Setting<'a> {
     /// Hyper-parameters.
     pub xgboost: &'a Xgboost,
     /// Features by which the margin may only rise, or only fall.
-    pub monotone: &'a BTreeMap<String, At<Direction>>,
+    pub monotone: &'a BTreeMap<String, Direction>,
     /// Threads.
     pub threads: u32,
     /// Seed.
@@ -280,7 +280,7 @@ fn start(matrix: &Matrix, cached: &[&DMatrix], setting: Setting<'_>) -> Result<B
     let bound: Vec<&str> = matrix
         .features
         .iter()
-        .map(|feature| match setting.monotone.get(feature).map(|d| d.value) {
+        .map(|feature| match setting.monotone.get(feature) {
             Some(Direction::Rising) => "1",
             Some(Direction::Falling) => "-1",
             None => "0",

@@ -82,12 +82,11 @@ impl Extras {
         Ok(Self { survival, amount })
     }
 
-    /// What is expected of rows, given their probabilities.
-    pub fn expected(&self, table: &Table, probabilities: &[f64]) -> Result<Expected> {
-        let rows: Vec<usize> = (0..table.rows).collect();
-        let outlooks = self.survival.as_ref().map(|m| m.outlook(table, &rows)).transpose()?;
+    /// What is expected of some rows, given the probabilities of all.
+    pub fn expected(&self, table: &Table, rows: &[usize], probabilities: &[f64]) -> Result<Expected> {
+        let outlooks = self.survival.as_ref().map(|m| m.outlook(table, rows)).transpose()?;
         let amounts = match &self.amount {
-            Some(model) => Some(model.amounts(table, &rows)?.iter().zip(probabilities).map(|(amount, p)| amount * p).collect()),
+            Some(model) => Some(model.amounts(table, rows)?.iter().zip(rows).map(|(amount, row)| amount * probabilities[*row]).collect()),
             None => None,
         };
         Ok(Expected { outlooks, amounts })

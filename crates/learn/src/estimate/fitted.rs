@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use cscopilot_shap::{Explainer, Explanations};
-use cscopilot_spec::{At, Direction, LogisticRegression, Xgboost};
-use serde::Serialize;
+use cscopilot_spec::{Direction, LogisticRegression, Xgboost};
+use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::{Dataset, Table};
 use crate::error::{Error, Result};
 use crate::estimate::blend::{BlendFile, BlendModel};
 use crate::estimate::boosted::{self, BoostedModel, Matrix, Setting};
 use crate::estimate::logistic::{LogisticModel, Penalty, Prepared};
-use crate::estimate::search::Effort;
 
 /// An estimator with everything decided that the folds decide.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Chosen {
     /// Trees.
     Xgboost(Trees),
@@ -37,20 +37,18 @@ pub enum Chosen {
 }
 
 /// Trees with everything decided.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trees {
     /// Hyper-parameters.
     pub settings: Xgboost,
     /// Features by which the margin may only rise, or only fall.
-    pub monotone: BTreeMap<String, At<Direction>>,
+    pub monotone: BTreeMap<String, Direction>,
     /// Rounds.
     pub rounds: u32,
     /// Threads.
     pub threads: u32,
     /// Seed.
     pub seed: u64,
-    /// What the search for the hyper-parameters did, if there was one.
-    pub effort: Option<Effort>,
 }
 
 impl Trees {
@@ -71,8 +69,6 @@ impl Trees {
             lambda: x.lambda,
             alpha: x.alpha,
             gamma: x.gamma,
-            trials: self.effort.map(|e| e.trials),
-            counted_secs: self.effort.map(|e| e.counted_secs),
         }
     }
 }
@@ -115,12 +111,6 @@ pub struct TreesChoice {
     pub alpha: f64,
     /// Least gain of a split.
     pub gamma: f64,
-    /// How many settings a search tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trials: Option<u32>,
-    /// What the search cost, in counted seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub counted_secs: Option<f64>,
 }
 
 /// What the folds decided of a regression.

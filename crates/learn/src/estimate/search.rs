@@ -18,7 +18,7 @@ pub const CELLS_A_SECOND: f64 = 250e6;
 /// Of how many trials one goes on.
 const KEEP_ONE_OF: usize = 3;
 
-/// What a search did, for the card.
+/// What a search did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
     /// Settings tried.

@@ -181,8 +181,8 @@ pub fn train(model: &Model, data: &Dataset, from: NaiveDate, test_from: NaiveDat
     if events(&earlier, &by_cut) == 0 || events(&later, &known) == 0 {
         return Ok(None);
     }
-    let xgboost = trees_of(model);
-    let setting = Setting { xgboost: &xgboost, monotone: &model.features.monotone, threads: model.threads.value, seed: model.seed };
+    let (xgboost, monotone) = (trees_of(model), model.features.bounds());
+    let setting = Setting { xgboost: &xgboost, monotone: &monotone, threads: model.threads.value, seed: model.seed };
     let rounds = {
         let (matrix, watched) = (periods(data, &by_cut, &earlier)?, periods(data, &known, &later)?);
         let mut staged = Staged::new(&matrix, &watched, setting)?;

@@ -79,7 +79,7 @@ fn blend_of(done: &[Validated], data: &Dataset, folds: &[Fold]) -> Option<Valida
         Chosen::Logistic { settings, penalty } => Some((settings.clone(), *penalty, &v.margins)),
         _ => None,
     })?;
-    let margins = a.iter().zip(b).map(|(a, b)| blend::mean(*a, *b)).collect();
+    let margins = blend::means(&a, b);
     Some(validated(Chosen::Blend { trees, settings, penalty }, margins, data, folds))
 }
 
@@ -107,21 +107,22 @@ fn validated(chosen: Chosen, margins: Vec<f64>, data: &Dataset, folds: &[Fold]) 
 }
 
 fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
-    let monotone = &model.features.monotone;
-    let setting = Setting { xgboost: settings, monotone, threads: model.threads.value, seed: model.seed };
+    let monotone = model.features.bounds();
+    let setting = Setting { xgboost: settings, monotone: &monotone, threads: model.threads.value, seed: model.seed };
     let make = |f: &Fold| Ok((Matrix::of_events(data, &f.train)?, Matrix::of_events(data, &f.valid)?));
     let matrices: Vec<(Matrix, Matrix)> = folds.iter().map(make).collect::<Result<_>>()?;
-    let (settings, staged, effort) = match &settings.search {
+    let (settings, staged) = match &settings.search {
         Some(space) => {
             let found = search(&matrices, space, setting)?;
-            (found.xgboost, found.folds, Some(found.effort))
+            // What was found is what the recipe says: it is not searched for again.
+            (Xgboost { search: None, ..found.xgboost }, found.folds)
         }
         None => {
             let mut staged: Vec<Staged<'_>> = matrices.iter().map(|(m, later)| Staged::new(m, later, setting)).collect::<Result<_>>()?;
             for fold in &mut staged {
                 fold.advance(settings.max_rounds)?;
             }
-            (settings.clone(), staged, None)
+            (settings.clone(), staged)
         }
     };
     let (rounds, _) = best_rounds(&staged);
@@ -129,8 +130,8 @@ fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> R
     for fold in &staged {
         margins.extend(fold.margins_after(rounds)?);
     }
-    let (monotone, threads, seed) = (monotone.clone(), setting.threads, setting.seed);
-    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed, effort }), margins))
+    let (threads, seed) = (setting.threads, setting.seed);
+    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins))
 }
 
 fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {

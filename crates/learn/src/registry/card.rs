@@ -36,13 +36,15 @@ pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: 
             categories,
         }
     });
-    FeatureList { table: model.features.table.value.clone(), features: features.collect() }
+    let correlated = crate::score::groups::correlated(&data.table, &judged.all);
+    FeatureList { table: model.features.table.value.clone(), features: features.collect(), correlated }
 }
 
-/// Everything about a training beyond the columns of `ops.model_runs`.
+/// Everything about a training beyond the columns of `ops.model_runs`; the shape of `judgement` is that of
+/// [`Judgement`](crate::train::Judgement).
 pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Option<&FeatureList>) -> Value {
     let Some(judged) = &training.judged else {
-        return json!({"gap_days": model.gap_days(), "rows_censored": data.censored});
+        return json!({"gap_days": model.gap_days(), "rows_censored": data.censored, "rows_too_young": data.too_young});
     };
     let mut important: Vec<&FeatureInfo> = features.map(|f| f.features.iter().collect()).unwrap_or_default();
     important.sort_by(|a, b| b.importance.total_cmp(&a.importance).then_with(|| a.name.cmp(&b.name)));
@@ -62,6 +64,7 @@ pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Opti
         "rows_censored": data.censored,
         "development": {"rows": judged.plan.development.len(), "events": data.count_events(&judged.plan.development)},
         "refitted_on_all": training.promoted,
+        "judgement": judged.judgement,
     })
 }
 

@@ -42,6 +42,9 @@ pub struct FeatureList {
     pub table: String,
     /// The features in the order of the model's columns.
     pub features: Vec<FeatureInfo>,
+    /// Groups of features that say nearly the same thing ([`crate::score::groups`]): each makes one reason.
+    #[serde(default)]
+    pub correlated: Vec<Vec<String>>,
 }
 
 impl FeatureList {
@@ -58,6 +61,22 @@ impl FeatureList {
     /// The labels of each feature's codes; none for numbers.
     pub fn categories(&self) -> Vec<Option<Vec<String>>> {
         self.features.iter().map(|f| f.categories.clone()).collect()
+    }
+
+    /// The group of each feature, numbered from 0 in the order of the features; most are alone in theirs.
+    pub fn groups(&self) -> Vec<usize> {
+        let mut leaders: Vec<&str> = Vec::new();
+        let mut groups = Vec::with_capacity(self.features.len());
+        for feature in &self.features {
+            let alike = self.correlated.iter().find(|group| group.contains(&feature.name));
+            let leader = alike.and_then(|group| group.first()).unwrap_or(&feature.name).as_str();
+            let known = leaders.iter().position(|known| *known == leader);
+            groups.push(known.unwrap_or_else(|| {
+                leaders.push(leader);
+                leaders.len() - 1
+            }));
+        }
+        groups
     }
 }
 

@@ -37,7 +37,14 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
         (&gates.confidence, "confidence", 0.5, 0.999),
         (&gates.max_calibration_error, "max_calibration_error", 0.0, 1.0),
         (&gates.max_calibration_ratio, "max_calibration_ratio", 1.0, 100.0),
+        (&gates.min_segment_auc, "min_segment_auc", 0.0, 1.0),
+        (&gates.min_reason_stability, "min_reason_stability", -1.0, 1.0),
+        (&gates.max_psi, "max_psi", 0.0, 100.0),
+        (&gates.champion.max_auc_loss, "max_auc_loss", 0.0, 1.0),
+        (&gates.champion.max_log_loss_increase_pct, "max_log_loss_increase_pct", 0.0, 1000.0),
         (&model.leak_auc, "leak_auc", 0.5, 1.0),
+        (&model.drift.warn_psi, "warn_psi", 0.0, 100.0),
+        (&model.drift.bad_psi, "bad_psi", 0.0, 100.0),
     ];
     for (at, name, low, high) in between {
         if !(low..=high).contains(&at.value) {
@@ -51,6 +58,7 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
     let whole = [
         (&split.folds, "folds", 1, 20),
         (&gates.bootstrap_samples, "bootstrap_samples", 100, 100_000),
+        (&gates.min_segment_events, "min_segment_events", 1, 1_000_000),
         (&model.retrain_after_days, "retrain_after_days", 1, 3650),
         (&model.threads, "threads", 1, 256),
     ];
@@ -71,6 +79,36 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
                 .error("SPC064", train, format!("training would begin on {train}, but the test period begins on {test}"))
                 .with_help("set `train_from` before `test_from`"),
         );
+    }
+}
+
+/// Bands that rise, and money that makes sense.
+pub(super) fn rows(loaded: &Loaded<Model>, out: &mut Diagnostics) {
+    let model = &loaded.value;
+    let bands = model.tenure.iter().flat_map(|t| t.bands_days.windows(2));
+    for band in bands.filter(|b| b[1].value <= b[0].value) {
+        out.push(
+            loaded
+                .error("SPC067", &band[1], format!("the bands of tenure fall: {} comes after {}", band[1], band[0]))
+                .with_help("list where one band ends and the next begins, in days, from the smallest to the largest"),
+        );
+    }
+    let Some(profit) = &model.profit else { return };
+    let numbers = [
+        (&profit.clv, "clv", profit.clv.value > 0.0, "above 0"),
+        (&profit.incentive, "incentive", (0.0..profit.clv.value).contains(&profit.incentive.value), "at least 0 and less than `clv`"),
+        (&profit.contact_cost, "contact_cost", profit.contact_cost.value >= 0.0, "at least 0"),
+        (&profit.alpha, "alpha", profit.alpha.value > 0.0, "above 0"),
+        (&profit.beta, "beta", profit.beta.value > 0.0, "above 0"),
+    ];
+    for (at, name, right, range) in numbers {
+        if !right || !at.value.is_finite() {
+            out.push(
+                loaded
+                    .error("SPC068", at, format!("`{name}` is {at}, it must be {range}"))
+                    .with_help("`profit` holds the money that one customer costs and brings"),
+            );
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::search::Search;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An estimator that competes.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -29,7 +29,7 @@ impl Estimator {
 }
 
 /// Settings of gradient-boosted trees. The defaults are shallow and strongly regularised: they suit small data.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Xgboost {
     /// How deep a tree may be.
@@ -55,6 +55,7 @@ pub struct Xgboost {
     /// Number of histogram bins of a feature.
     pub max_bin: u32,
     /// A search for better settings than these.
+    #[serde(skip_serializing)]
     pub search: Option<Box<Search>>,
 }
 
@@ -78,7 +79,7 @@ impl Default for Xgboost {
 }
 
 /// Settings of logistic regression.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticRegression {
     /// Strengths of the penalty to choose from, on standardised features; the later folds decide. It is added to the summed log loss:
@@ -105,16 +106,18 @@ impl Default for LogisticRegression {
 pub struct Blend {}
 
 /// How margins become probabilities.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
-    /// Isotonic where there are enough events (200), else Platt.
+    /// The map with the least log loss on later rows than those it was fitted on; isotonic competes from 200 events on.
     #[default]
     Auto,
     /// A rising step function.
     Isotonic,
     /// A logistic curve with two parameters.
     Platt,
+    /// A logistic curve on both tails' logarithms, with three parameters (Kull, Silva Filho and Flach 2017).
+    Beta,
 }
 
 impl Estimator {

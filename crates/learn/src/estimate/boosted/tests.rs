@@ -29,7 +29,7 @@ fn with_categories() -> Dataset {
     data
 }
 
-const FREE: &BTreeMap<String, At<Direction>> = &BTreeMap::new();
+const FREE: &BTreeMap<String, Direction> = &BTreeMap::new();
 
 fn setting(xgboost: &Xgboost) -> Setting<'_> {
     Setting { xgboost, monotone: FREE, threads: 1, seed: 7 }
@@ -92,7 +92,7 @@ fn a_monotone_feature_moves_the_margin_one_way_only() {
     let settings = Xgboost { max_depth: 4, eta: 0.3, min_child_weight: 1.0, lambda: 1.0, ..Xgboost::default() };
     // f0 raises the chance in the data: a falling bound must keep it from doing so.
     for (direction, sign) in [(Direction::Rising, 1.0), (Direction::Falling, -1.0)] {
-        let monotone = BTreeMap::from([("f0".to_owned(), At::nowhere(direction))]);
+        let monotone = BTreeMap::from([("f0".to_owned(), direction)]);
         let model = fit(&matrix, 60, Setting { monotone: &monotone, ..setting(&settings) }).unwrap();
         let mut wrong = 0;
         for row in [3, 50, 333] {

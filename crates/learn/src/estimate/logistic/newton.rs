@@ -5,6 +5,7 @@
 //! and Saunders 2014 for the line search). Sums are formed in chunks of a fixed size, so results don't depend on the number of threads.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::metrics::sigmoid;
@@ -13,7 +14,7 @@ use crate::metrics::sigmoid;
 const CHUNK: usize = 2048;
 
 /// An elastic net: `strength · (l1_ratio · Σ|c| + (1 − l1_ratio)/2 · Σc²)`, added to the summed log loss.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Penalty {
     /// How strong it is: what scikit-learn calls `1/C`.
     pub strength: f64,
