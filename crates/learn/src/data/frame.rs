@@ -33,8 +33,8 @@ pub fn is_category_type(data_type: &DataType) -> bool {
     }
 }
 
-/// The model's features: numeric and boolean columns of the table that are not keys and not excluded, and that have one of the
-/// wanted tags in the dictionary if the model names any, and the text columns that are listed as categorical, sorted by name.
+/// The model's features: numeric and boolean columns of the table that are not keys, not folds and not excluded, and that have one
+/// of the wanted tags in the dictionary if the model names any, and the text columns that are listed as categorical, sorted by name.
 ///
 /// Sorted, because a table that gained a column has it last, and the same table made anew has it where the SQL says.
 pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDictionary>) -> Vec<String> {
@@ -44,6 +44,7 @@ pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDi
         let tags = dictionary.and_then(|d| d.features.get(name)).map_or(&[][..], |words| &words.tags);
         set.tags.is_empty() || tags.iter().any(|tag| listed(&set.tags, &tag.value))
     };
+    let fold = model.split.cross_validation.as_ref().map(|c| c.fold_column.value.as_str());
     let mut names: Vec<String> = schema
         .fields()
         .iter()
@@ -55,6 +56,7 @@ pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDi
             !listed(&set.exclude, name) && (category || is_feature_type(f.data_type()) && wanted)
         })
         .map(|f| f.name().clone())
+        .filter(|name| fold != Some(name.as_str()))
         .collect();
     names.sort();
     names
@@ -212,6 +214,7 @@ fn dataset(batches: &[RecordBatch], features: &[String], model: &Model, as_of: N
     data.weights = row_columns::weights(&labelled, model)?;
     data.tenure_days = row_columns::tenure_days(&labelled, model)?;
     data.segments = row_columns::segments(&labelled, model)?;
+    data.folds = row_columns::folds(&labelled, model)?;
     data.amounts = labelled.column("amount").ok().map(numbers).transpose()?;
     if let Ok(days) = df.column("days_to_event") {
         let df = row_columns::old_enough(df.filter(&days.f64()?.is_not_null())?, model)?;
