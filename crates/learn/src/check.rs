@@ -57,7 +57,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
         let model = &loaded.value;
         if let Some(schema) = known_table(loaded, &model.features.table, schemas, out) {
             keys(loaded, &model.features.table, schema, out);
-            for column in model.features.exclude.iter().chain(&model.features.include) {
+            for column in model.features.exclude.iter().chain(&model.features.include).chain(&model.features.categorical) {
                 if schema.field_with_name(column).is_err() {
                     out.push(no_column(loaded, column, &model.features.table, schema));
                 }
@@ -85,7 +85,30 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                 }
             }
             row_columns(loaded, schema, out);
-            if frame::features_of(model, schema, project.features.get(model.dictionary()).map(|d| &d.value)).is_empty() {
+            for column in &model.features.categorical {
+                if let Ok(field) = schema.field_with_name(column)
+                    && !frame::is_category_type(field.data_type())
+                {
+                    out.push(
+                        loaded
+                            .error("LRN062", column, format!("`{column}` is {}, categorical features must be text", field.data_type()))
+                            .with_help(
+                                "leave it out: numbers and booleans are features already; or CAST it AS VARCHAR in the table's SQL file",
+                            ),
+                    );
+                }
+            }
+            let features = frame::features_of(model, schema, project.features.get(model.dictionary()).map(|d| &d.value));
+            for (name, direction) in &model.features.monotone {
+                if !features.contains(name) {
+                    out.push(
+                        loaded
+                            .error("LRN061", direction, format!("`{name}` under `monotone:` is not a feature"))
+                            .with_help_opt(suggest::help(name, features.iter().map(String::as_str))),
+                    );
+                }
+            }
+            if features.is_empty() {
                 let table = &model.features.table;
                 out.push(
                     loaded
@@ -106,6 +129,30 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                 ),
                 Ok(_) => {}
             }
+            outcomes(loaded, schema, out);
+        }
+    }
+}
+
+/// The label's columns beside the event.
+fn outcomes(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics) {
+    let label = &loaded.value.label;
+    let survival = label.survival.as_ref();
+    let numbers = label.amount.iter().chain(survival.map(|s| &s.days)).map(|column| (column, false));
+    for (column, is_flag) in numbers.chain(survival.map(|s| (&s.observed, true))) {
+        match schema.field_with_name(column) {
+            Err(_) => out.push(no_column(loaded, column, &label.table, schema)),
+            Ok(field) if is_flag && *field.data_type() != DataType::Boolean => out.push(
+                loaded
+                    .error("LRN062", column, format!("`{column}` is {}, it must be BOOLEAN", field.data_type()))
+                    .with_help("TRUE where the event was seen, FALSE where the days only say how long there was none"),
+            ),
+            Ok(field) if !is_flag && !field.data_type().is_numeric() => out.push(
+                loaded
+                    .error("LRN062", column, format!("`{column}` is {}, it must be a number", field.data_type()))
+                    .with_help("CAST it in the table's SQL file"),
+            ),
+            Ok(_) => {}
         }
     }
 }

@@ -223,7 +223,7 @@ impl Coded for Error {
                 "make the feature's SQL use only what was known on `as_of`, or list it under `features: exclude:`; \
                  if it is right after all, raise `leak_auc` in the model's YAML file"
             }
-            Self::NotConverging => "raise the penalties under `l2:` of the logistic regression",
+            Self::NotConverging => "raise the penalties under `penalty:` of the logistic regression",
             Self::BadModel { .. } => {
                 "put the file back from a backup, go on with another version through `cscopilot models promote` or `rollback`, or train \
                  this one again with `--full-refresh` and the date of its training"

@@ -42,6 +42,7 @@ async fn fill(lake: &Lake, world: World) {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let (mut ids, mut days, mut logins, mut tickets, mut flag, mut segment) = (vec![], vec![], vec![], vec![], vec![], vec![]);
     let mut churned: Vec<Option<bool>> = vec![];
+    let (mut until, mut observed, mut amount) = (vec![], vec![], vec![]);
     for month in 0..=MONTHS {
         let date = tonight() - Months::new(MONTHS - month);
         for account in 0..ACCOUNTS {
@@ -57,6 +58,10 @@ async fn fill(lake: &Lake, world: World) {
             flag.push(known);
             segment.push(if account % 2 == 0 { "small" } else { "large" });
             churned.push((date < tonight() - Months::new(1)).then_some(event));
+            let looked = tonight().signed_duration_since(date).num_days() as f64;
+            until.push(if event { looked.min(16.0) } else { looked });
+            observed.push(event && looked >= 16.0);
+            amount.push(event.then_some(100.0 * (1.0 + habit)));
         }
     }
     let features = RecordBatch::try_from_iter([
@@ -71,9 +76,18 @@ async fn fill(lake: &Lake, world: World) {
         Field::new("account_id", DataType::Utf8, true),
         Field::new("as_of", DataType::Date32, true),
         Field::new("churned", DataType::Boolean, true),
+        Field::new("days_to_churn", DataType::Float64, true),
+        Field::new("churn_seen", DataType::Boolean, true),
+        Field::new("arr_lost", DataType::Float64, true),
     ]);
-    let columns: Vec<ArrayRef> =
-        vec![Arc::new(StringArray::from(ids)), Arc::new(Date32Array::from(days)), Arc::new(BooleanArray::from(churned))];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(ids)),
+        Arc::new(Date32Array::from(days)),
+        Arc::new(BooleanArray::from(churned)),
+        Arc::new(Float64Array::from(until)),
+        Arc::new(BooleanArray::from(observed)),
+        Arc::new(Float64Array::from(amount)),
+    ];
     commit(lake, "features.account_features", features.unwrap()).await;
     commit(lake, "labels.churn", RecordBatch::try_new(Arc::new(schema), columns).unwrap()).await;
 }
@@ -94,6 +108,11 @@ impl House {
 
     /// With more in the files of the model and of the project, and with further files.
     pub(crate) async fn with_files(world: World, more: &str, project: &str, files: &[(&str, &str)]) -> Self {
+        let label = "{table: labels.churn, column: churned, horizon_days: 28, lead_days: 2}";
+        Self::with_yaml(world, &format!("label: {label}\nfeatures: {{table: features.account_features}}\n{more}"), project, files).await
+    }
+
+    async fn with_yaml(world: World, yaml: &str, project: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
@@ -104,9 +123,7 @@ impl House {
         for (path, text) in files {
             write(path, text);
         }
-        let model = "version: 1\ntitle: Churn\nlabel: {table: labels.churn, column: churned, horizon_days: 28, lead_days: 2}\n\
-                     features: {table: features.account_features}\n";
-        write("configs/models/churn.yaml", &format!("{model}{more}"));
+        write("configs/models/churn.yaml", &format!("version: 1\ntitle: Churn\n{yaml}"));
         write(
             "configs/features/account_features.yaml",
             "version: 1\nfeatures:\n  logins_28d: {label: \"Logins, 28 days\", unit: logins, down: logs in less than usual}\n",
@@ -317,4 +334,41 @@ async fn a_later_training_is_compared_with_the_champion_on_rows_that_neither_has
     let segments: Vec<&str> = judgement["segments"].as_array().unwrap().iter().map(|s| s["segment"].as_str().unwrap()).collect();
     assert_eq!(segments, ["large", "small", "under 2 days", "2 to 3 days", "4 days and more"]);
     assert!(judgement["rows_too_young"].as_u64().unwrap() > 500);
+}
+
+const EVERYTHING: &str = "
+label:
+  table: labels.churn
+  column: churned
+  horizon_days: 28
+  lead_days: 2
+  survival: {days: days_to_churn, observed: churn_seen}
+  amount: arr_lost
+features: {table: features.account_features, categorical: [segment], monotone: {logins_28d: falling}}
+estimators: [xgboost: {max_rounds: 150}, logistic_regression: {}, blend: {}]
+gates: {bootstrap_samples: 200}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn categories_times_and_amounts_go_from_the_tables_to_the_scores() {
+    let house = House::with_yaml(World::Signal, EVERYTHING, "", &[]).await;
+    let outcome = run(&house.ctx, "churn").await.unwrap();
+    assert_eq!(outcome.facts["promoted"], true, "{:?}", outcome.facts);
+    let sql = "SELECT min(survival_30d - survival_90d) AS a, min(survival_90d - survival_180d) AS b, min(survival_180d) AS c, \
+                      max(survival_30d) AS d, min(expected_amount / probability) AS e, max(expected_amount / probability) AS f, \
+                      corr(margin, survival_30d) AS g, CAST(count(median_days) AS DOUBLE) AS h FROM marts.model_scores";
+    let found = &house.ctx.lake.query(sql, &Params::new()).await.unwrap()[0];
+    let at = |i: usize| found.column(i).as_primitive::<Float64Type>().value(0);
+    assert!(at(0) > 0.0 && at(1) > 0.0 && at(2) > 0.0 && at(3) < 1.0, "{found:?}");
+    assert!(at(4) >= 100.0 && at(5) <= 1000.0 && at(4) < at(5), "{found:?}");
+    assert!(at(6) < -0.8 && at(7) > 0.0, "{found:?}");
+
+    let explained = &crate::explain(&house.ctx, "a008").await.unwrap()[0];
+    let segment = explained.contributions.iter().find(|c| c.reason.feature == "segment").unwrap();
+    assert_eq!(segment.shown, "small");
+    let files = house.files().await;
+    let named = |name: &str| files.iter().find(|(n, _)| n.ends_with(name)).map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
+    assert!(named("survival.ubj").is_some() && named("amount.ubj").is_some());
+    assert!(named("features.json").unwrap().contains("\"large\""));
+    assert!(named("metrics.json").unwrap().contains("integrated_brier"));
 }

@@ -28,7 +28,7 @@ use publish::Place;
 
 pub(crate) use evening::Evening;
 pub use moved::{schema as movements_schema, table as movements_table};
-pub use rows::{Stamp, estimator, schema, table};
+pub use rows::{Stamp, schema, table};
 pub(crate) use tonight::{Tonight, Words};
 
 /// Leaves the model without scores on a night without a champion. The tables are there all the same, so that SQL may read them.

@@ -8,6 +8,7 @@ use crate::data::dataset::Dataset;
 use crate::data::frame;
 use crate::drift::{self, Picture};
 use crate::error::{Error, Result};
+use crate::estimate::extras::{self, Extras, ExtrasFigures};
 use crate::promote::champion::{self, Recipe};
 use crate::registry;
 use crate::registry::card::{self, Head};
@@ -104,15 +105,28 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     let known = runs::read(&ctx.lake, Some(name)).await?;
     let champion = champion::present(&ctx.lake, name, &loaded.value, &known, &features, ctx.as_of).await?;
     ctx.progress.note(format!("training {name} on {} rows", data.len()));
-    let (data, training) = score::blocking({
+    let (data, training, extras) = score::blocking({
         let model = loaded.value.clone();
-        move || train::train(&model, &data, champion.as_ref()).map(|training| (data, training))
+        move || {
+            let training = train::train(&model, &data, champion.as_ref())?;
+            let extras = match &training.judged {
+                Some(judged) => extras::train(&model, &data, &judged.plan, &judged.all)?,
+                None => Default::default(),
+            };
+            Ok((data, training, extras))
+        }
     })
     .await?;
-    register(ctx, loaded, &data, &training).await
+    register(ctx, loaded, &data, &training, extras).await
 }
 
-async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training) -> Result<ModelRun> {
+async fn register(
+    ctx: &StepContext,
+    loaded: &Loaded<Model>,
+    data: &Dataset,
+    training: &Training,
+    (extras, figures): (Extras, ExtrasFigures),
+) -> Result<ModelRun> {
     let (name, model) = (loaded.name.as_str(), &loaded.value);
     let mut features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
     if let Some(list) = &mut features {
@@ -120,10 +134,12 @@ async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, tra
         let known = schema.fields().iter().filter(|f| data.table.features.contains(f.name()));
         list.types = known.map(|f| (f.name().clone(), f.data_type().to_string())).collect();
     }
-    let detail = card::detail(model, data, training, features.as_ref());
+    let mut detail = card::detail(model, data, training, features.as_ref());
+    detail["extras"] = serde_json::to_value(&figures).map_err(|e| Error::Handover(e.to_string()))?;
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     if let (Some(judged), Some(features)) = (&training.judged, &features) {
-        files.push((judged.fitted.file_name().to_owned(), judged.fitted.bytes()?));
+        files.extend(judged.fitted.files()?);
+        files.extend(extras.files());
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
         let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
@@ -253,7 +269,7 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.rows_in = evening.len() as u64;
     ctx.progress.note(format!("scoring {} accounts with {name}", evening.len()));
     if evening.len() > 0 {
-        let stamp = stamp(Some((champion.version, score::estimator(&registered.fitted))));
+        let stamp = stamp(Some((champion.version, registered.fitted.name())));
         let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
         outcome.rows_out = outcome.rows_in;
         compare(ctx, loaded, &tonight, &mut outcome).await?;

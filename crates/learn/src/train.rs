@@ -18,7 +18,7 @@ use crate::data::leaks::leaks;
 use crate::data::split::{self, Plan};
 use crate::error::{Error, Result};
 use crate::estimate::fitted::{Choice, Chosen, Fitted};
-use crate::estimate::validate::{FoldFigures, Validated, validate};
+use crate::estimate::validate::{FoldFigures, Validated, compete};
 use crate::metrics;
 use crate::metrics::measure::Figure;
 use crate::promote::champion::{Champion, Comparison};
@@ -166,11 +166,7 @@ pub fn train(model: &Model, data: &Dataset, champion: Option<&Champion>) -> Resu
         Ok(plan) => plan,
         Err(reason) => return refused(reason),
     };
-    let mut validated: Vec<Validated> = if plan.crossed {
-        cross::compete(model, data, &plan)?
-    } else {
-        model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?
-    };
+    let mut validated = if plan.crossed { cross::compete(model, data, &plan)? } else { compete(model, data, &plan.folds)? };
     // Highest AUC on the folds first; in a draw the simpler one.
     validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
     let gap = model.gap_days();

@@ -5,20 +5,25 @@ mod estimator;
 mod gates;
 mod rows;
 mod scoring;
+mod search;
 mod spine;
 mod split;
+#[cfg(test)]
+mod tests;
 
-pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
+pub use estimator::{Blend, Calibration, Estimator, LogisticRegression, Xgboost};
 pub use gates::{ChampionGate, Gates, OnDrift};
 pub use rows::{Profit, Tenure};
 pub use scoring::{Drift, Explain};
+pub use search::{Axis, Search, Space, Spread};
 pub use spine::Spine;
 pub use split::{CrossValidation, Split};
 
 use crate::{At, Component, Loaded, Project, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `configs/models/<name>.yaml`: a model that predicts which accounts will churn, or expand.
 ///
@@ -63,7 +68,7 @@ pub struct Model {
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
-    /// The estimators that compete; without it XGBoost and logistic regression, each with its defaults.
+    /// The estimators that compete; without it XGBoost, logistic regression and their blend, each with its defaults.
     #[serde(default)]
     pub estimators: Vec<At<Estimator>>,
     /// How margins become probabilities.
@@ -106,6 +111,33 @@ pub struct Label {
     /// Days between `as_of` and the window's start: the time to act.
     #[serde(default)]
     pub lead_days: At<u32>,
+    /// A column with the event's amount, such as the revenue of an expansion. With it a second model predicts the amount where the event
+    /// happens, and scores get the expected amount. Only rows with the event and an amount above 0 count.
+    #[serde(default)]
+    pub amount: Option<At<String>>,
+    /// Columns with the time to the event. With them scores get the chance to be there after 30, 90 and 180 days, and the median time.
+    #[serde(default)]
+    pub survival: Option<Survival>,
+}
+
+/// The columns of the label's table with the time to the event.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Survival {
+    /// Days from `as_of` to the event, or to the last day that was looked at if there was none by then.
+    pub days: At<String>,
+    /// Whether the event was seen: FALSE where the days only say how long there was none.
+    pub observed: At<String>,
+}
+
+/// How a feature may change the prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More of the feature never lowers the probability.
+    Rising,
+    /// More of the feature never raises the probability.
+    Falling,
 }
 
 /// What a model learns from: every numeric and boolean column of a table.
@@ -123,6 +155,12 @@ pub struct FeatureSet {
     /// Only columns that have one of these tags in the dictionary.
     #[serde(default)]
     pub tags: Vec<At<String>>,
+    /// Text columns that are features as well: their values are categories. One that was not learned from counts as missing.
+    #[serde(default)]
+    pub categorical: Vec<At<String>>,
+    /// Features by which the trees' prediction may only rise, or only fall: what everybody knows need not be learned from few rows.
+    #[serde(default)]
+    pub monotone: BTreeMap<String, At<Direction>>,
     /// The dictionary with the features' words, a file in `configs/features/`; the one named like the table without it.
     #[serde(default)]
     pub dictionary: Option<At<String>>,
@@ -142,6 +180,14 @@ fn default_leak_auc() -> At<f64> {
 
 fn default_threads() -> At<u32> {
     At::nowhere(1)
+}
+
+impl FeatureSet {
+    /// The features by which the prediction may only rise, or only fall.
+    #[must_use]
+    pub fn bounds(&self) -> BTreeMap<String, Direction> {
+        self.monotone.iter().map(|(feature, direction)| (feature.clone(), direction.value)).collect()
+    }
 }
 
 impl Model {
@@ -164,7 +210,11 @@ impl Model {
     #[must_use]
     pub fn estimators(&self) -> Vec<Estimator> {
         if self.estimators.is_empty() {
-            return vec![Estimator::Xgboost(Xgboost::default()), Estimator::LogisticRegression(LogisticRegression::default())];
+            return vec![
+                Estimator::Xgboost(Xgboost::default()),
+                Estimator::LogisticRegression(LogisticRegression::default()),
+                Estimator::Blend(Blend {}),
+            ];
         }
         self.estimators.iter().map(|e| e.value.clone()).collect()
     }
@@ -220,5 +270,6 @@ impl Component for Model {
         check::split(loaded, out);
         check::rows(loaded, out);
         check::estimators(loaded, out);
+        check::features(loaded, out);
     }
 }

@@ -1,5 +1,7 @@
 //! Rows to learn from or to score: plain columns of numbers.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 /// Feature values by column, missing as NaN.
@@ -11,6 +13,8 @@ pub struct Table {
     pub columns: Vec<Vec<f64>>,
     /// Number of rows.
     pub rows: usize,
+    /// The labels of a categorical feature's codes, by feature; none for numbers. Empty if all features are numbers.
+    pub categories: Vec<Option<Vec<String>>>,
 }
 
 impl Table {
@@ -21,6 +25,68 @@ impl Table {
             out.extend(self.columns.iter().map(|column| column[row] as f32));
         }
         out
+    }
+
+    /// The labels of a feature's codes, if it is categorical.
+    pub fn labels(&self, feature: usize) -> Option<&[String]> {
+        self.categories.get(feature)?.as_deref()
+    }
+
+    /// Of each feature, whether it is categorical.
+    pub fn categorical(&self) -> Vec<bool> {
+        (0..self.features.len()).map(|f| self.labels(f).is_some()).collect()
+    }
+
+    /// The same rows with the codes of a model: a category that it does not know becomes a missing value.
+    #[must_use]
+    pub fn coded_as(mut self, categories: &[Option<Vec<String>>]) -> Self {
+        for (feature, wanted) in categories.iter().enumerate() {
+            let Some(wanted) = wanted else { continue };
+            let known: BTreeMap<&str, f64> = wanted.iter().enumerate().map(|(code, label)| (label.as_str(), code as f64)).collect();
+            let codes: Vec<f64> =
+                self.labels(feature).unwrap_or_default().iter().map(|l| known.get(l.as_str()).copied().unwrap_or(f64::NAN)).collect();
+            for value in &mut self.columns[feature] {
+                // NaN as an index is 0: a missing value must not become the first category.
+                *value = if value.is_nan() { f64::NAN } else { codes.get(*value as usize).copied().unwrap_or(f64::NAN) };
+            }
+        }
+        self.categories = categories.to_vec();
+        self
+    }
+}
+
+/// Rows with the time to the event.
+///
+/// They are more than the labelled ones: a row whose label's window is not over says already for how long nothing happened, and one whose
+/// event came too early for the window counts as well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Times {
+    /// The rows; their `events` say whether the event was seen.
+    pub rows: Dataset,
+    /// Days from each row's date to the event, or to the last day that was looked at.
+    pub days: Vec<f64>,
+}
+
+/// The time to the event of each row, as far as it was known on some day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Days to the event, or to the last day that was looked at.
+    pub days: Vec<f64>,
+    /// Whether the event was seen.
+    pub observed: Vec<bool>,
+}
+
+impl Times {
+    /// What was known on a day: an event that came later had not been seen, and nobody had looked beyond the day.
+    pub fn known_by(&self, day: NaiveDate) -> Seen {
+        let mut seen = Seen { days: self.days.clone(), observed: self.rows.events.clone() };
+        for ((days, observed), date) in seen.days.iter_mut().zip(&mut seen.observed).zip(&self.rows.dates) {
+            let most = day.signed_duration_since(*date).num_days() as f64;
+            if *days > most {
+                (*days, *observed) = (most, false);
+            }
+        }
+        seen
     }
 }
 
@@ -48,6 +114,10 @@ pub struct Dataset {
     pub accounts: Vec<u32>,
     /// Rows left out because their window is not over.
     pub censored: usize,
+    /// The amount of each row's event, NaN if unknown; none if the model does not ask for it.
+    pub amounts: Option<Vec<f64>>,
+    /// Rows with the time to the event; none if the model does not ask for it.
+    pub times: Option<Box<Times>>,
     /// What each row is worth, at least 0, where the model names a column for that.
     pub weights: Option<Vec<f64>>,
     /// The segments that results are given by.
@@ -102,5 +172,25 @@ impl Dataset {
     /// First and last date of some rows, which are in the dataset's order.
     pub fn span(&self, rows: &[usize]) -> Option<(NaiveDate, NaiveDate)> {
         Some((self.dates[*rows.first()?], self.dates[*rows.last()?]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_that_a_model_does_not_know_is_missing_to_it() {
+        let labels = |names: &[&str]| Some(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        let table = Table {
+            features: vec!["size".into(), "plan".into()],
+            columns: vec![vec![1.0, 2.0, 3.0, 4.0], vec![0.0, 1.0, f64::NAN, 2.0]],
+            rows: 4,
+            categories: vec![None, labels(&["basic", "new", "pro"])],
+        };
+        let coded = table.coded_as(&[None, labels(&["pro", "old", "basic"])]);
+        assert_eq!(coded.columns[0], [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(format!("{:?}", coded.columns[1]), "[2.0, NaN, NaN, 0.0]");
+        assert_eq!(coded.labels(1).unwrap()[2], "basic");
     }
 }

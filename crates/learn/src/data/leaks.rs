@@ -26,7 +26,9 @@ pub struct Leak {
 pub fn leaks(data: &Dataset, rows: &[usize], bound: f64) -> Vec<Leak> {
     let events = data.events_of(rows);
     let mut found = Vec::new();
-    for (feature, column) in data.table.features.iter().zip(&data.table.columns) {
+    for (at, feature) in data.table.features.iter().enumerate() {
+        let rated = data.table.labels(at).map(|labels| event_rates(&data.table.columns[at], labels.len(), data, rows));
+        let column = rated.as_ref().unwrap_or(&data.table.columns[at]);
         let known: Vec<usize> = (0..rows.len()).filter(|i| !column[rows[*i]].is_nan()).collect();
         let known_events: Vec<bool> = known.iter().map(|i| events[*i]).collect();
         let enough = |events: &[bool]| events.iter().filter(|e| **e).count() >= MIN_EVENTS;
@@ -45,6 +47,25 @@ pub fn leaks(data: &Dataset, rows: &[usize], bound: f64) -> Vec<Leak> {
         }
     }
     found
+}
+
+/// A categorical column with each category's event rate in place of its code: codes have no order that could separate anything. Rare
+/// categories have the rate of all of them together, since a few rows separate by chance.
+fn event_rates(column: &[f64], categories: usize, data: &Dataset, rows: &[usize]) -> Vec<f64> {
+    let mut counts = vec![(0.0, 0.0); categories];
+    for &row in rows {
+        if let Some((count, events)) = counts.get_mut(column[row] as usize).filter(|_| !column[row].is_nan()) {
+            *count += 1.0;
+            *events += if data.events[row] { 1.0 } else { 0.0 };
+        }
+    }
+    let rare = |count: f64| count < 2.0 * MIN_EVENTS as f64;
+    let pooled = counts.iter().filter(|(count, _)| rare(*count)).fold((0.0, 0.0), |sum, c| (sum.0 + c.0, sum.1 + c.1));
+    let rate = |code: f64| {
+        let (count, events) = counts.get(code as usize).copied().map_or(pooled, |c| if rare(c.0) { pooled } else { c });
+        events / f64::max(count, 1.0)
+    };
+    column.iter().map(|code| if code.is_nan() { f64::NAN } else { rate(*code) }).collect()
 }
 
 /// Features whose values differ between a table computed from all data and one computed from the data up to each row's date.
@@ -93,7 +114,7 @@ mod tests {
     fn data(columns: Vec<Vec<f64>>, events: Vec<bool>) -> Dataset {
         let n = events.len();
         Dataset {
-            table: Table { features: (0..columns.len()).map(|i| format!("f{i}")).collect(), columns, rows: n },
+            table: Table { features: (0..columns.len()).map(|i| format!("f{i}")).collect(), columns, rows: n, ..Table::default() },
             events,
             dates: vec![NaiveDate::from_ymd_opt(2023, 1, 1).unwrap(); n],
             accounts: (0..n as u32).collect(),
@@ -114,6 +135,31 @@ mod tests {
     }
 
     #[test]
+    fn a_category_that_knows_the_label_is_named() {
+        let events: Vec<bool> = (0..200).map(|i| i % 10 == 0).collect();
+        // The code in the middle is the event, so that no order of codes separates it.
+        let leaking = events
+            .iter()
+            .enumerate()
+            .map(|(i, e)| {
+                if *e {
+                    1.0
+                } else if i % 2 == 0 {
+                    0.0
+                } else {
+                    2.0
+                }
+            })
+            .collect();
+        let many = (0..200).map(|i| f64::from(i / 2)).collect();
+        let mut data = data(vec![leaking, many], events);
+        let labels = |n: usize| Some((0..n).map(|i| i.to_string()).collect());
+        data.table.categories = vec![labels(3), labels(100)];
+        let found = leaks(&data, &(0..200).collect::<Vec<_>>(), 0.95);
+        assert_eq!(found.iter().map(|l| l.feature.as_str()).collect::<Vec<_>>(), ["f0"]);
+    }
+
+    #[test]
     fn too_few_events_accuse_nobody() {
         let events: Vec<bool> = (0..200).map(|i| i < 5).collect();
         let perfect = (0..200).map(f64::from).collect();
@@ -127,6 +173,7 @@ mod tests {
             features: vec!["honest".into(), "peeks".into()],
             columns: vec![vec![1.0, f64::NAN, 3.0, 4.0], vec![1.0, 2.0, 3.0 + peek, 4.0]],
             rows: 4,
+            ..Table::default()
         };
         let found = differences(&table(1.0), &keys, &table(0.0), &keys);
         assert_eq!(found.len(), 1);

@@ -215,7 +215,7 @@ mod tests {
     fn night(shift: f64, rows: usize) -> (Table, Vec<f64>) {
         let column: Vec<f64> = (0..rows).map(|i| noise(i, 7) + shift).collect();
         let margins = column.iter().map(|x| 2.0 * x).collect();
-        (Table { features: vec!["x".into()], columns: vec![column], rows }, margins)
+        (Table { features: vec!["x".into()], columns: vec![column], rows, ..Table::default() }, margins)
     }
 
     #[test]

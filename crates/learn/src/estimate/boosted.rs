@@ -2,9 +2,18 @@
 //!
 //! The crate's own `Booster::train` prints to standard output, so rounds are driven here. Everything that could differ
 //! between two runs is fixed: threads, seed, method, base score.
+//!
+//! # Determinism
+//! XGBoost 3.4 gives each booster a random generator of its own, so what else is trained in between changes nothing. The number of
+//! threads changes nothing either where sums are exact, and they nearly always are: gradients are `f32` (24 bits), histograms `f64`
+//! (53 bits), which leaves 29 bits for the number of rows and the spread of the gradients' exponents. What is left is a difference
+//! in the last of 53 bits, before gains are rounded to `f32` and compared. (No setting is needed for that; row sampling skips ahead
+//! in one random sequence, and quantiles are cut feature by feature.)
+
+use std::collections::BTreeMap;
 
 use cscopilot_shap::TreeEnsemble;
-use cscopilot_spec::Xgboost;
+use cscopilot_spec::{Direction, Xgboost};
 use xgb::parameters::BoosterParameters;
 use xgb::{Booster, DMatrix};
 
@@ -24,10 +33,114 @@ impl From<xgb::XGBError> for Error {
 pub struct Setting<'a> {
     /// Hyper-parameters.
     pub xgboost: &'a Xgboost,
+    /// Features by which the margin may only rise, or only fall.
+    pub monotone: &'a BTreeMap<String, Direction>,
     /// Threads.
     pub threads: u32,
     /// Seed.
     pub seed: u64,
+}
+
+/// What trees predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objective {
+    /// Whether something happens: labels are 0 and 1, the margin is the log of the odds.
+    Event,
+    /// How much it is, above 0: the margin is the log of the expected amount, by Poisson's likelihood.
+    Amount,
+}
+
+impl Objective {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Event => "binary:logistic",
+            Self::Amount => "count:poisson",
+        }
+    }
+
+    /// The loss of a margin, up to what does not depend on it.
+    fn loss(self, margin: f64, label: f64) -> f64 {
+        match self {
+            Self::Event => margin.max(0.0) + (-margin.abs()).exp().ln_1p() - label * margin,
+            Self::Amount => margin.exp() - label * margin,
+        }
+    }
+}
+
+/// What is to be learned from rows.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What trees predict.
+    pub objective: Objective,
+    /// One label per row.
+    pub labels: Vec<f32>,
+    /// One weight per row; empty if all count the same.
+    pub weights: Vec<f32>,
+}
+
+impl Target {
+    /// Labels and weights of the rows.
+    fn weighted(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.labels.iter().enumerate().map(|(i, y)| (f64::from(*y), self.weights.get(i).map_or(1.0, |w| f64::from(*w))))
+    }
+
+    fn mean(&self) -> f64 {
+        let (sum, weight) = self.weighted().fold((0.0, 0.0), |(sum, weight), (y, w)| (sum + w * y, weight + w));
+        let mean = sum / f64::max(weight, 1e-9);
+        match self.objective {
+            Objective::Event => mean.clamp(1e-6, 1.0 - 1e-6),
+            Objective::Amount => mean.max(1e-6),
+        }
+    }
+
+    /// The summed loss of margins.
+    fn loss(&self, margins: impl Iterator<Item = f64>) -> f64 {
+        margins.zip(self.weighted()).map(|(z, (y, w))| w * self.objective.loss(z, y)).sum()
+    }
+}
+
+/// Labelled rows as XGBoost keeps them.
+///
+/// XGBoost cuts the features into bins when it first trains on a matrix and keeps them with it: every training on the same matrix with
+/// the same `max_bin` shares them.
+pub struct Matrix {
+    inner: DMatrix,
+    features: Vec<String>,
+    categorical: Vec<bool>,
+    target: Target,
+}
+
+impl Matrix {
+    /// Rows in row-major order. `categorical` says of each feature whether its values are codes of categories.
+    pub fn new(features: Vec<String>, categorical: Vec<bool>, values: &[f32], target: Target) -> Result<Self> {
+        let mut inner = DMatrix::from_dense(values, target.labels.len())?;
+        inner.set_labels(&target.labels)?;
+        if !target.weights.is_empty() {
+            inner.set_weights(&target.weights)?;
+        }
+        let names: Vec<&str> = features.iter().map(String::as_str).collect();
+        inner.set_feature_names(&names)?;
+        if categorical.contains(&true) {
+            inner.set_feature_types(&types(&categorical))?;
+        }
+        Ok(Self { inner, features, categorical, target })
+    }
+
+    /// Rows with their events.
+    pub fn of_events(data: &Dataset, rows: &[usize]) -> Result<Self> {
+        let labels = rows.iter().map(|r| if data.events[*r] { 1.0 } else { 0.0 }).collect();
+        let target = Target { objective: Objective::Event, labels, weights: Vec::new() };
+        Self::new(data.table.features.clone(), data.table.categorical(), &data.table.matrix(rows), target)
+    }
+
+    /// Number of values.
+    pub fn cells(&self) -> usize {
+        self.target.labels.len() * self.features.len()
+    }
+}
+
+fn types(categorical: &[bool]) -> Vec<&'static str> {
+    categorical.iter().map(|c| if *c { "c" } else { "q" }).collect()
 }
 
 /// A trained booster: XGBoost's own file.
@@ -53,93 +166,103 @@ impl BoostedModel {
     }
 }
 
-/// Trains on rows for a fixed number of rounds.
-pub fn fit(data: &Dataset, rows: &[usize], rounds: u32, setting: Setting<'_>) -> Result<BoostedModel> {
-    let matrix = labelled(data, rows)?;
-    let mut booster = start(data, rows, &[&matrix], setting)?;
+/// Trains for a fixed number of rounds.
+pub fn fit(matrix: &Matrix, rounds: u32, setting: Setting<'_>) -> Result<BoostedModel> {
+    let mut booster = start(matrix, &[&matrix.inner], setting)?;
     for round in 0..rounds {
-        booster.update(&matrix, round as i32)?;
+        booster.update(&matrix.inner, round as i32)?;
     }
     Ok(BoostedModel { bytes: booster.save_buffer(true)? })
 }
 
-/// A booster trained on a fold until its later rows got no better, kept to be cut at any round.
-pub struct Staged {
+/// A booster in training on rows, watched on later ones until these get no better. It can be cut at any round.
+pub struct Staged<'m> {
     booster: Booster,
-    valid: DMatrix,
-    /// Summed log loss on the later rows after each round.
+    train: &'m Matrix,
+    later: &'m Matrix,
+    patience: usize,
+    best: usize,
+    /// Summed loss on the later rows after each round.
     pub losses: Vec<f64>,
 }
 
-impl Staged {
-    /// Trains on `train`, watching the later rows `valid`.
-    pub fn train(data: &Dataset, train: &[usize], valid: &[usize], setting: Setting<'_>) -> Result<Self> {
-        let matrix = labelled(data, train)?;
-        let later = labelled(data, valid)?;
-        let events = data.events_of(valid);
-        let mut booster = start(data, train, &[&matrix, &later], setting)?;
-        let mut losses: Vec<f64> = Vec::new();
-        let mut best = 0;
-        for round in 0..setting.xgboost.max_rounds as usize {
-            booster.update(&matrix, round as i32)?;
-            let loss: f64 = margins(&booster, &later)?.iter().zip(&events).map(|(z, e)| log_loss_of(*z, *e)).sum();
-            losses.push(loss);
-            if loss < losses[best] {
-                best = round;
-            }
-            if round - best >= setting.xgboost.early_stopping_rounds as usize {
-                break;
+impl<'m> Staged<'m> {
+    /// A booster without rounds.
+    pub fn new(train: &'m Matrix, later: &'m Matrix, setting: Setting<'_>) -> Result<Self> {
+        let booster = start(train, &[&train.inner, &later.inner], setting)?;
+        let patience = setting.xgboost.early_stopping_rounds as usize;
+        Ok(Self { booster, train, later, patience, best: 0, losses: Vec::new() })
+    }
+
+    /// Trains on until there are so many rounds, or until the later rows got no better for too long. Returns how many rounds that took.
+    pub fn advance(&mut self, rounds: u32) -> Result<u32> {
+        let before = self.losses.len();
+        while self.losses.len() < rounds as usize && !self.stopped() {
+            let round = self.losses.len();
+            self.booster.update(&self.train.inner, round as i32)?;
+            // The booster keeps the later rows' margins and adds the new tree to them.
+            let loss = self.later.target.loss(margins(&self.booster, &self.later.inner)?.into_iter());
+            self.losses.push(loss);
+            if loss < self.losses[self.best] {
+                self.best = round;
             }
         }
-        Ok(Self { booster, valid: later, losses })
+        Ok((self.losses.len() - before) as u32)
+    }
+
+    /// Whether the later rows got no better for too long.
+    pub fn stopped(&self) -> bool {
+        self.losses.len() > self.best + self.patience
+    }
+
+    /// The later rows' loss without any tree.
+    pub fn loss_at_start(&self) -> f64 {
+        let mean = self.train.target.mean();
+        let margin = match self.train.target.objective {
+            Objective::Event => (mean / (1.0 - mean)).ln(),
+            Objective::Amount => mean.ln(),
+        };
+        self.later.target.loss(std::iter::repeat_n(margin, self.later.target.labels.len()))
+    }
+
+    /// What a round costs: cells of the rows learned from.
+    pub fn cells(&self) -> usize {
+        self.train.cells()
     }
 
     /// The later rows' margins after a number of rounds.
     pub fn margins_after(&self, rounds: u32) -> Result<Vec<f64>> {
         let rounds = (rounds as usize).clamp(1, self.losses.len().max(1));
-        margins(&self.booster.slice(0, rounds as i32)?, &self.valid)
+        margins(&self.booster.slice(0, rounds as i32)?, &self.later.inner)
     }
 }
 
-/// The number of rounds with the smallest log loss over all folds together; a fold that stopped keeps its last loss.
-pub fn best_rounds(folds: &[Staged]) -> u32 {
+/// The number of rounds with the smallest loss over all folds together, and that loss; a fold that stopped keeps its last loss.
+pub fn best_rounds(folds: &[Staged<'_>]) -> (u32, f64) {
     let longest = folds.iter().map(|f| f.losses.len()).max().unwrap_or(0);
     let total = |round: usize| -> f64 { folds.iter().filter_map(|f| f.losses.get(round.min(f.losses.len().saturating_sub(1)))).sum() };
-    let mut best = 0;
+    let mut best = (0, total(0));
     for round in 1..longest {
-        if total(round) < total(best) {
-            best = round;
+        let loss = total(round);
+        if loss < best.1 {
+            best = (round, loss);
         }
     }
-    best as u32 + 1
-}
-
-fn log_loss_of(margin: f64, event: bool) -> f64 {
-    margin.max(0.0) + (-margin.abs()).exp().ln_1p() - if event { margin } else { 0.0 }
-}
-
-fn labelled(data: &Dataset, rows: &[usize]) -> Result<DMatrix> {
-    let mut matrix = DMatrix::from_dense(&data.table.matrix(rows), rows.len())?;
-    let labels: Vec<f32> = rows.iter().map(|r| if data.events[*r] { 1.0 } else { 0.0 }).collect();
-    matrix.set_labels(&labels)?;
-    let names: Vec<&str> = data.table.features.iter().map(String::as_str).collect();
-    matrix.set_feature_names(&names)?;
-    Ok(matrix)
+    (best.0 as u32 + 1, best.1)
 }
 
 fn margins(booster: &Booster, matrix: &DMatrix) -> Result<Vec<f64>> {
     Ok(booster.predict_margin(matrix)?.into_iter().map(f64::from).collect())
 }
 
-fn start(data: &Dataset, rows: &[usize], matrices: &[&DMatrix], setting: Setting<'_>) -> Result<Booster> {
-    let mut booster = Booster::new_with_cached_dmats(&BoosterParameters::default(), matrices)?;
+fn start(matrix: &Matrix, cached: &[&DMatrix], setting: Setting<'_>) -> Result<Booster> {
+    let mut booster = Booster::new_with_cached_dmats(&BoosterParameters::default(), cached)?;
     let x = setting.xgboost;
-    let rate = (data.count_events(rows) as f64 / rows.len().max(1) as f64).clamp(1e-6, 1.0 - 1e-6);
-    let settings = [
+    let mut settings = vec![
         ("verbosity", "0".to_owned()),
         ("booster", "gbtree".to_owned()),
-        ("objective", "binary:logistic".to_owned()),
-        ("base_score", rate.to_string()),
+        ("objective", matrix.target.objective.name().to_owned()),
+        ("base_score", matrix.target.mean().to_string()),
         ("tree_method", "hist".to_owned()),
         ("device", "cpu".to_owned()),
         ("nthread", setting.threads.to_string()),
@@ -154,84 +277,28 @@ fn start(data: &Dataset, rows: &[usize], matrices: &[&DMatrix], setting: Setting
         ("gamma", x.gamma.to_string()),
         ("max_bin", x.max_bin.to_string()),
     ];
+    let bound: Vec<&str> = matrix
+        .features
+        .iter()
+        .map(|feature| match setting.monotone.get(feature) {
+            Some(Direction::Rising) => "1",
+            Some(Direction::Falling) => "-1",
+            None => "0",
+        })
+        .collect();
+    if bound.iter().any(|b| *b != "0") {
+        settings.push(("monotone_constraints", format!("({})", bound.join(","))));
+    }
     for (name, value) in settings {
         booster.set_param(name, &value)?;
     }
-    let names: Vec<&str> = data.table.features.iter().map(String::as_str).collect();
+    let names: Vec<&str> = matrix.features.iter().map(String::as_str).collect();
     booster.set_feature_names(&names)?;
+    if matrix.categorical.contains(&true) {
+        booster.set_feature_info("feature_type", &types(&matrix.categorical))?;
+    }
     Ok(booster)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cscopilot_shap::Explainer;
-
-    fn sample() -> Dataset {
-        let n = 600;
-        let u = |i: usize, k: usize| ((i * 7919 + k * 104_729 + i * i * 31) % 1009) as f64 / 1009.0;
-        let columns: Vec<Vec<f64>> =
-            (0..8).map(|k| (0..n).map(|i| if (i + k) % 9 == 0 { f64::NAN } else { u(i, k) * 10.0 - 5.0 }).collect()).collect();
-        let event = |i: usize| u(i, 99) * 8.0 < columns[0][i].max(0.0) + if columns[1][i] > 2.0 { 2.0 } else { 0.5 };
-        Dataset {
-            events: (0..n).map(event).collect(),
-            dates: vec![chrono::NaiveDate::default(); n],
-            accounts: (0..n as u32).collect(),
-            table: Table { features: (0..8).map(|k| format!("f{k}")).collect(), columns, rows: n },
-            ..Dataset::default()
-        }
-    }
-
-    #[test]
-    fn explanations_agree_with_those_of_xgboost() {
-        let data = sample();
-        let rows: Vec<usize> = (0..data.len()).collect();
-        for depth in [1, 3, 6] {
-            let settings = Xgboost { max_depth: depth, eta: 0.2, ..Xgboost::default() };
-            let model = fit(&data, &rows, 40, Setting { xgboost: &settings, threads: 1, seed: 7 }).unwrap();
-            let matrix = data.table.matrix(&rows);
-            let booster = Booster::load_buffer(&model.bytes).unwrap();
-            let (theirs, (count, width)) = booster.predict_contributions(&DMatrix::from_dense(&matrix, rows.len()).unwrap()).unwrap();
-            assert_eq!((count, width), (rows.len(), 9));
-            let ensemble = model.ensemble().unwrap();
-            assert_eq!(ensemble.feature_names(), data.table.features);
-            let ours = Explainer::new(&ensemble).explain(&matrix, 8).unwrap();
-            let margins = model.margins(&data.table, &rows).unwrap();
-            for row in 0..rows.len() {
-                let their_row = &theirs[row * width..(row + 1) * width];
-                for (a, b) in ours.row(row).iter().zip(their_row) {
-                    assert!((a - f64::from(*b)).abs() < 1e-4, "{a} {b}");
-                }
-                assert!((ours.base_value() - f64::from(their_row[8])).abs() < 1e-4);
-                assert!((ours.margin(row) - margins[row]).abs() < 1e-4);
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_training_gives_the_same_bytes() {
-        let data = sample();
-        let rows: Vec<usize> = (0..data.len()).collect();
-        let settings = Xgboost::default();
-        for threads in [1, 2] {
-            let setting = Setting { xgboost: &settings, threads, seed: 7 };
-            assert_eq!(fit(&data, &rows, 20, setting).unwrap(), fit(&data, &rows, 20, setting).unwrap());
-        }
-    }
-
-    #[test]
-    fn stops_early_and_can_be_cut_at_any_round() {
-        let data = sample();
-        let (train, valid): (Vec<usize>, Vec<usize>) = ((0..400).collect(), (400..600).collect());
-        let settings = Xgboost { eta: 0.5, early_stopping_rounds: 5, max_rounds: 500, ..Xgboost::default() };
-        let setting = Setting { xgboost: &settings, threads: 1, seed: 7 };
-        let staged = Staged::train(&data, &train, &valid, setting).unwrap();
-        assert!(staged.losses.len() < 500);
-        let best = best_rounds(std::slice::from_ref(&staged));
-        let margins = staged.margins_after(best).unwrap();
-        let refit = fit(&data, &train, best, setting).unwrap().margins(&data.table, &valid).unwrap();
-        for (a, b) in margins.iter().zip(&refit) {
-            assert!((a - b).abs() < 1e-6);
-        }
-    }
-}
+mod tests;

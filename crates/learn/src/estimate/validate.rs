@@ -6,9 +6,11 @@ use serde::Serialize;
 use crate::data::dataset::Dataset;
 use crate::data::split::Fold;
 use crate::error::Result;
-use crate::estimate::boosted::{Setting, Staged, best_rounds};
-use crate::estimate::fitted::Chosen;
-use crate::estimate::logistic::{LogisticModel, Prepared};
+use crate::estimate::blend;
+use crate::estimate::boosted::{Matrix, Setting, Staged, best_rounds};
+use crate::estimate::fitted::{Chosen, Trees};
+use crate::estimate::logistic::{LogisticModel, Penalty, Prepared};
+use crate::estimate::search::search;
 use crate::metrics::{auc, log_loss, sigmoid};
 
 /// How an estimator did on the folds.
@@ -45,12 +47,44 @@ pub struct FoldFigures {
     pub auc: Option<f64>,
 }
 
-/// Runs one estimator over the folds.
-pub fn validate(estimator: &Estimator, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Validated> {
-    let (chosen, margins) = match estimator {
-        Estimator::Xgboost(settings) => trees(settings, model, data, folds)?,
-        Estimator::LogisticRegression(settings) => regression(settings, data, folds)?,
+/// Runs the model's estimators over the folds, in the order of the list; the blend comes last.
+pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Validated>> {
+    let mut done: Vec<Validated> = Vec::new();
+    let mut blended = false;
+    for estimator in model.estimators() {
+        let (chosen, margins) = match &estimator {
+            Estimator::Xgboost(settings) => trees(settings, model, data, folds)?,
+            Estimator::LogisticRegression(settings) => regression(settings, data, folds)?,
+            Estimator::Blend(_) => {
+                blended = true;
+                continue;
+            }
+        };
+        done.push(validated(chosen, margins, data, folds));
+    }
+    if blended {
+        done.extend(blend_of(&done, data, folds));
+    }
+    Ok(done)
+}
+
+/// The blend of what has been validated already: it needs no training of its own.
+fn blend_of(done: &[Validated], data: &Dataset, folds: &[Fold]) -> Option<Validated> {
+    let parts = |v: &Validated| match &v.chosen {
+        Chosen::Xgboost(trees) => Some((trees.clone(), v.margins.clone())),
+        _ => None,
     };
+    let (trees, a) = done.iter().find_map(parts)?;
+    let (settings, penalty, b) = done.iter().find_map(|v| match &v.chosen {
+        Chosen::Logistic { settings, penalty } => Some((settings.clone(), *penalty, &v.margins)),
+        _ => None,
+    })?;
+    let margins = blend::means(&a, b);
+    Some(validated(Chosen::Blend { trees, settings, penalty }, margins, data, folds))
+}
+
+/// The figures of margins on the folds' later rows.
+fn validated(chosen: Chosen, margins: Vec<f64>, data: &Dataset, folds: &[Fold]) -> Validated {
     let rows: Vec<usize> = folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
     let mut figures = Vec::new();
     let (mut weighted, mut weight, mut start) = (0.0, 0.0, 0);
@@ -69,18 +103,35 @@ pub fn validate(estimator: &Estimator, model: &Model, data: &Dataset, folds: &[F
     }
     let probabilities: Vec<f64> = margins.iter().map(|m| sigmoid(*m)).collect();
     let log_loss = log_loss(&probabilities, &data.events_of(&rows));
-    Ok(Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures })
+    Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures }
 }
 
 fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
-    let setting = Setting { xgboost: settings, threads: model.threads.value, seed: model.seed };
-    let staged: Vec<Staged> = folds.iter().map(|f| Staged::train(data, &f.train, &f.valid, setting)).collect::<Result<_>>()?;
-    let rounds = best_rounds(&staged);
+    let monotone = model.features.bounds();
+    let setting = Setting { xgboost: settings, monotone: &monotone, threads: model.threads.value, seed: model.seed };
+    let make = |f: &Fold| Ok((Matrix::of_events(data, &f.train)?, Matrix::of_events(data, &f.valid)?));
+    let matrices: Vec<(Matrix, Matrix)> = folds.iter().map(make).collect::<Result<_>>()?;
+    let (settings, staged) = match &settings.search {
+        Some(space) => {
+            let found = search(&matrices, space, setting)?;
+            // What was found is what the recipe says: it is not searched for again.
+            (Xgboost { search: None, ..found.xgboost }, found.folds)
+        }
+        None => {
+            let mut staged: Vec<Staged<'_>> = matrices.iter().map(|(m, later)| Staged::new(m, later, setting)).collect::<Result<_>>()?;
+            for fold in &mut staged {
+                fold.advance(settings.max_rounds)?;
+            }
+            (settings.clone(), staged)
+        }
+    };
+    let (rounds, _) = best_rounds(&staged);
     let mut margins = Vec::new();
     for fold in &staged {
         margins.extend(fold.margins_after(rounds)?);
     }
-    Ok((Chosen::Xgboost { settings: settings.clone(), rounds, threads: model.threads.value, seed: model.seed }, margins))
+    let (threads, seed) = (setting.threads, setting.seed);
+    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins))
 }
 
 fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
@@ -88,25 +139,111 @@ fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> 
     let events = data.events_of(&rows);
     let prepare = |f: &Fold| Prepared::new(&data.table, &f.train, data.events_of(&f.train), settings);
     let prepared: Vec<Prepared> = folds.iter().map(prepare).collect();
-    // From the strongest penalty to the weakest: each fit starts near the next one's solution, and once a weaker penalty
-    // no longer helps, still weaker ones won't: the loss has one valley.
-    let mut penalties = settings.l2.clone();
-    penalties.sort_by(|a, b| b.total_cmp(a));
-    let mut last: Vec<Option<LogisticModel>> = vec![None; folds.len()];
-    let mut best: Option<(f64, f64, Vec<f64>)> = None;
-    for l2 in penalties {
-        let mut margins = Vec::with_capacity(rows.len());
-        for ((fold, prepared), last) in folds.iter().zip(&prepared).zip(&mut last) {
-            let fitted = prepared.fit(l2, last.as_ref())?;
-            margins.extend(fitted.margins(&data.table, &fold.valid));
-            *last = Some(fitted);
-        }
-        let loss = log_loss(&margins.iter().map(|m| sigmoid(*m)).collect::<Vec<_>>(), &events);
-        match &best {
-            Some((least, ..)) if loss >= *least => break,
-            _ => best = Some((loss, l2, margins)),
+    let mut strengths = settings.penalty.clone();
+    strengths.sort_by(|a, b| b.total_cmp(a));
+    let mut best: Option<(f64, Penalty, Vec<f64>)> = None;
+    for &l1_ratio in &settings.l1_ratio {
+        // From the strongest penalty to the weakest: each fit starts near the next one's solution, and once a weaker penalty
+        // no longer helps, still weaker ones won't: the loss has one valley.
+        let mut last: Vec<Option<LogisticModel>> = vec![None; folds.len()];
+        let mut least = f64::INFINITY;
+        for &strength in &strengths {
+            let penalty = Penalty { strength, l1_ratio };
+            let mut margins = Vec::with_capacity(rows.len());
+            for ((fold, prepared), last) in folds.iter().zip(&prepared).zip(&mut last) {
+                let fitted = prepared.fit(penalty, last.as_ref())?;
+                margins.extend(fitted.margins(&data.table, &fold.valid));
+                *last = Some(fitted);
+            }
+            let loss = log_loss(&margins.iter().map(|m| sigmoid(*m)).collect::<Vec<_>>(), &events);
+            if loss >= least {
+                break;
+            }
+            least = loss;
+            if best.as_ref().is_none_or(|(b, ..)| loss < *b) {
+                best = Some((loss, penalty, margins));
+            }
         }
     }
-    let (_, l2, margins) = best.unwrap_or((0.0, 1.0, vec![0.0; rows.len()]));
-    Ok((Chosen::Logistic { settings: settings.clone(), l2 }, margins))
+    let (_, penalty, margins) = best.unwrap_or((0.0, Penalty { strength: 1.0, l1_ratio: 0.0 }, vec![0.0; rows.len()]));
+    Ok((Chosen::Logistic { settings: settings.clone(), penalty }, margins))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::Table;
+    use crate::estimate::fitted::{FILES, Fitted};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::BTreeMap;
+
+    /// Half of what can be known is a line, the other half a step between two features: each estimator misses one of them in part.
+    fn world() -> (Dataset, Vec<Fold>) {
+        let n = 3000;
+        let mut random = ChaCha8Rng::seed_from_u64(8);
+        let mut columns: Vec<Vec<f64>> = (0..5).map(|_| (0..n).map(|_| random.random_range(-1.0..1.0)).collect()).collect();
+        let line = |i: usize| columns[0][i] + columns[1][i] + columns[2][i];
+        let step = |i: usize| if columns[3][i] * columns[4][i] > 0.0 { 0.5 } else { -0.5 };
+        let events = (0..n).map(|i| random.random_range(0.0..1.0) < sigmoid(line(i) + step(i) - 1.0)).collect();
+        columns.push((0..n).map(|i| (i % 3) as f64).collect());
+        let mut categories = vec![None; 5];
+        categories.push(Some(["a", "b", "c"].map(String::from).to_vec()));
+        let data = Dataset {
+            events,
+            dates: vec![chrono::NaiveDate::default(); n],
+            accounts: (0..n as u32).collect(),
+            table: Table { features: (0..6).map(|k| format!("f{k}")).collect(), columns, rows: n, categories },
+            ..Dataset::default()
+        };
+        let folds = [1000, 2000].map(|at| Fold { train: (0..at).collect(), valid: (at..at + 1000).collect() });
+        (data, folds.to_vec())
+    }
+
+    fn model(estimators: &str) -> Model {
+        crate::estimate::model_of(&format!(
+            "version: 1\nlabel: {{table: labels.churn, column: churned, horizon_days: 28}}\n\
+             features: {{table: features.account_features}}\nestimators: [{estimators}]\n"
+        ))
+    }
+
+    #[test]
+    fn a_blend_competes_with_its_parts_and_comes_back_from_its_files() {
+        let (data, folds) = world();
+        let model = model("blend: {}, xgboost: {eta: 0.1, max_rounds: 200}, logistic_regression: {}");
+        let done = compete(&model, &data, &folds).unwrap();
+        assert_eq!(done.iter().map(|v| v.chosen.name()).collect::<Vec<_>>(), ["xgboost", "logistic_regression", "blend"]);
+        assert!(done[2].log_loss < done[0].log_loss.min(done[1].log_loss), "{:?}", done.iter().map(|v| v.log_loss).collect::<Vec<_>>());
+        for (m, (a, b)) in done[2].margins.iter().zip(done[0].margins.iter().zip(&done[1].margins)) {
+            assert!((m - (a + b) / 2.0).abs() < 1e-12);
+        }
+
+        let rows: Vec<usize> = (0..data.len()).collect();
+        let fitted = done[2].chosen.fit(&data, &rows).unwrap();
+        let margins = fitted.margins(&data.table, &rows).unwrap();
+        let explained = fitted.explain(&data.table, &rows).unwrap();
+        for row in [0, 17, 2999] {
+            assert!((explained.margin(row) - margins[row]).abs() < 1e-4);
+        }
+        let files: BTreeMap<&'static str, Vec<u8>> =
+            fitted.files().unwrap().into_iter().map(|(name, bytes)| (FILES.into_iter().find(|f| *f == name).unwrap(), bytes)).collect();
+        assert_eq!(files.len(), 3);
+        assert_eq!(Fitted::read("models/churn/v0001", files.clone()).unwrap(), fitted);
+        let mut torn = files;
+        torn.remove("logistic.json");
+        let error = Fitted::read("models/churn/v0001", torn).unwrap_err().to_string();
+        assert!(error.contains("v0001/logistic.json") && error.contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn the_folds_choose_penalty_and_l1_ratio() {
+        let (data, folds) = world();
+        let done = compete(&model("logistic_regression: {penalty: [1, 1000], l1_ratio: [0, 1]}"), &data, &folds).unwrap();
+        let Chosen::Logistic { penalty, .. } = done[0].chosen else { panic!() };
+        // 1000 L1 leaves nothing but the intercept.
+        assert_eq!(penalty.strength, 1.0);
+        let strong = compete(&model("logistic_regression: {penalty: [1000], l1_ratio: [1]}"), &data, &folds).unwrap();
+        assert!(strong[0].log_loss > done[0].log_loss + 0.05);
+        assert!((strong[0].auc - 0.5).abs() < 1e-9);
+    }
 }

@@ -78,7 +78,12 @@ pub async fn present(
     let mut table = None;
     if recipe.features != features {
         let schema = frame::schema_of(lake, &model.features.table).await?;
-        let there = |f: &String| schema.field_with_name(f).is_ok_and(|field| frame::is_feature_type(field.data_type()));
+        let there = |f: &String| {
+            schema.field_with_name(f).is_ok_and(|field| {
+                let category = frame::is_category_type(field.data_type()) && model.features.categorical.iter().any(|c| c.value == *f);
+                category || frame::is_feature_type(field.data_type())
+            })
+        };
         if !recipe.features.iter().all(there) {
             return Ok(None);
         }
@@ -141,7 +146,7 @@ mod tests {
     fn only(data: &Dataset, features: &[usize]) -> Table {
         let pick = |k: &usize| (data.table.features[*k].clone(), data.table.columns[*k].clone());
         let (features, columns) = features.iter().map(pick).unzip();
-        Table { features, columns, rows: data.table.rows }
+        Table { features, columns, rows: data.table.rows, ..Table::default() }
     }
 
     fn champion_of(training: &Training, data: &Dataset, table: Option<Table>) -> Champion {

@@ -16,18 +16,25 @@ use crate::train::{Judged, Training};
 
 /// The features with what the reader of a reason needs to know: what is typical.
 pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: Option<&FeatureDictionary>) -> FeatureList {
-    let features = data.table.features.iter().zip(&data.table.columns).zip(&judged.importance);
-    let features = features.map(|((name, column), importance)| {
+    let features = data.table.features.iter().zip(&data.table.columns).zip(&judged.importance).enumerate();
+    let features = features.map(|(at, ((name, column), importance))| {
+        let categories = data.table.labels(at).map(<[String]>::to_vec);
         let mut known: Vec<f64> = judged.all.iter().map(|r| column[*r]).filter(|x| !x.is_nan()).collect();
         known.sort_by(f64::total_cmp);
+        let missing_pct = 100.0 * (judged.all.len() - known.len()) as f64 / judged.all.len().max(1) as f64;
+        // Codes of categories have no middle and no order.
+        if categories.is_some() {
+            known.clear();
+        }
         FeatureInfo {
             name: name.clone(),
             label: label_of(name, dictionary),
             median: known.get(known.len() / 2).copied(),
             min: known.first().copied(),
             max: known.last().copied(),
-            missing_pct: 100.0 * (judged.all.len() - known.len()) as f64 / judged.all.len().max(1) as f64,
+            missing_pct,
             importance: *importance,
+            categories,
         }
     });
     let correlated = crate::score::groups::correlated(&data.table, &judged.all);

@@ -11,13 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrator;
 use crate::error::{Error, Result};
-use crate::estimate::fitted::Fitted;
+use crate::estimate::extras::{self, Extras};
+use crate::estimate::fitted::{self, Fitted};
 use crate::registry::manifest::{self, Files, Manifest};
 use crate::registry::runs::{self, ModelRun};
 use crate::registry::vet;
-
-/// The files that hold a model, one of which every version has that can score.
-const MODEL_FILES: [&str; 2] = ["model.ubj", "logistic.json"];
 
 /// A feature as the model knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +34,9 @@ pub struct FeatureInfo {
     pub missing_pct: f64,
     /// Mean absolute contribution to the margin on the test slice.
     pub importance: f64,
+    /// The labels of its codes, if it is categorical: the model's value for the first is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
 }
 
 /// `features.json`
@@ -57,6 +58,16 @@ impl FeatureList {
     /// The columns' names.
     pub fn names(&self) -> Vec<String> {
         self.features.iter().map(|f| f.name.clone()).collect()
+    }
+
+    /// The names of the categorical ones.
+    pub fn categorical(&self) -> Vec<String> {
+        self.features.iter().filter(|f| f.categories.is_some()).map(|f| f.name.clone()).collect()
+    }
+
+    /// The labels of each feature's codes; none for numbers.
+    pub fn categories(&self) -> Vec<Option<Vec<String>>> {
+        self.features.iter().map(|f| f.categories.clone()).collect()
     }
 
     /// The group of each feature, numbered from 0 in the order of the features; most are alone in theirs.
@@ -81,6 +92,8 @@ impl FeatureList {
 pub struct Registered {
     /// The model.
     pub fitted: Fitted,
+    /// The models beside it.
+    pub extras: Extras,
     /// From margin to probability.
     pub calibrator: Calibrator,
     /// Its features.
@@ -137,20 +150,10 @@ pub async fn write(objects: &Objects, model: &str, version: i64, files: &[(Strin
 /// [`Error::BadModel`] for a file that is missing, damaged, of another program, or does not fit the others.
 pub async fn read(objects: &Objects, model: &str, version: i64) -> Result<Registered> {
     let files = Files::open(objects, folder(model, version)).await?;
-    let mut fitted = None;
-    for name in MODEL_FILES {
-        let path = files.path(name);
-        if let Some(bytes) = files.get(name).await? {
-            if name == "model.ubj" {
-                vet::boosted(&bytes).map_err(|problem| Error::BadModel { path: path.clone(), problem })?;
-            }
-            fitted = Some(Fitted::read(name, &path, bytes)?);
-            break;
-        }
-    }
-    let missing = || Error::BadModel { path: files.path(MODEL_FILES[0]), problem: "the file is missing".to_owned() };
+    let fitted = Fitted::read(files.folder(), files.those_of(&fitted::FILES).await?)?;
     let registered = Registered {
-        fitted: fitted.ok_or_else(missing)?,
+        extras: Extras::read(files.folder(), fitted.width()?, files.those_of(&extras::FILES).await?)?,
+        fitted,
         calibrator: manifest::json(&files.path("calibration.json"), &files.need("calibration.json").await?)?,
         features: manifest::json(&files.path("features.json"), &files.need("features.json").await?)?,
     };

@@ -3,6 +3,8 @@
 //! The XGBoost library trusts its files: one flipped byte in a model can end the process, whatever is caught around the call. So no file
 //! reaches it that is not the one that was written.
 
+use std::collections::BTreeMap;
+
 use cscopilot_lake::Objects;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,25 @@ impl<'a> Files<'a> {
         let path = format!("{folder}/{FILE}");
         let bytes = objects.get(&path).await?.ok_or_else(|| missing(path.clone()))?;
         Ok(Self { objects, folder, manifest: json(&path, &bytes)? })
+    }
+
+    /// The version's folder.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Those of some files that the version has.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] as for [`Files::get`].
+    pub async fn those_of(&self, names: &[&'static str]) -> Result<BTreeMap<&'static str, Vec<u8>>> {
+        let mut files = BTreeMap::new();
+        for name in names {
+            if let Some(bytes) = self.get(name).await? {
+                files.insert(*name, bytes);
+            }
+        }
+        Ok(files)
     }
 
     /// The path of a file.

@@ -6,6 +6,7 @@ use cscopilot_shap::TreeEnsemble;
 use serde::de::IgnoredAny;
 
 use crate::calibrate::Calibrator;
+use crate::estimate::boosted::BoostedModel;
 use crate::estimate::fitted::Fitted;
 use crate::estimate::logistic::{Input, LogisticModel};
 use crate::registry::{FeatureList, Registered};
@@ -58,22 +59,35 @@ pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
 /// The file that is to blame, and what is wrong with it.
 pub fn together(model: &Registered) -> Result<(), (&'static str, String)> {
     let names = match &model.fitted {
-        Fitted::Boosted(boosted) => {
-            let ensemble = boosted.ensemble().map_err(|e| ("model.ubj", e.to_string()))?;
-            same_features(ensemble.num_features(), &model.features)?;
-            ensemble.feature_names().to_vec()
-        }
-        Fitted::Logistic(regression) => {
-            logistic(regression).map_err(|problem| ("logistic.json", problem))?;
-            same_features(regression.features.len(), &model.features)?;
-            regression.features.clone()
+        Fitted::Boosted(boosted) => trees(boosted, &model.features)?,
+        Fitted::Logistic(regression) => linear(regression, &model.features)?,
+        Fitted::Blend(blend) => {
+            same_names(&trees(&blend.boosted, &model.features)?, &model.features)?;
+            linear(&blend.logistic, &model.features)?
         }
     };
-    let listed = model.features.names();
-    if let Some((theirs, ours)) = names.iter().zip(&listed).find(|(theirs, ours)| theirs != ours) {
-        return Err(("features.json", format!("the model's feature `{theirs}` stands where the list has `{ours}`")));
-    }
+    same_names(&names, &model.features)?;
     calibrator(&model.calibrator).map_err(|problem| ("calibration.json", problem))
+}
+
+fn trees(boosted: &BoostedModel, list: &FeatureList) -> Result<Vec<String>, (&'static str, String)> {
+    let ensemble = boosted.ensemble().map_err(|e| ("model.ubj", e.to_string()))?;
+    same_features(ensemble.num_features(), list)?;
+    Ok(ensemble.feature_names().to_vec())
+}
+
+fn linear(regression: &LogisticModel, list: &FeatureList) -> Result<Vec<String>, (&'static str, String)> {
+    logistic(regression).map_err(|problem| ("logistic.json", problem))?;
+    same_features(regression.features.len(), list)?;
+    Ok(regression.features.clone())
+}
+
+fn same_names(names: &[String], list: &FeatureList) -> Result<(), (&'static str, String)> {
+    let listed = list.names();
+    match names.iter().zip(&listed).find(|(theirs, ours)| theirs != ours) {
+        Some((theirs, ours)) => Err(("features.json", format!("the model's feature `{theirs}` stands where the list has `{ours}`"))),
+        None => Ok(()),
+    }
 }
 
 fn same_features(expected: usize, list: &FeatureList) -> Result<(), (&'static str, String)> {

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use crate::data::dataset::Table;
 use crate::data::frame;
 use crate::error::{Error, Result};
-use crate::registry::FeatureList;
+use crate::registry::{FeatureInfo, FeatureList};
 
 /// Accounts with their feature values.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Evening {
             let missing = missing.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             return Err(Error::MissingFeatures { model: name.to_owned(), version, missing, table: features.table.clone() });
         }
-        read(lake, &features.table, features.names(), as_of).await
+        read(lake, features, features.names(), as_of).await
     }
 
     /// The same, but a column that is gone has no values.
@@ -40,7 +40,7 @@ impl Evening {
         let missing = absent(lake, features).await?;
         let (names, mut left) = (features.names(), features.names());
         left.retain(|name| !missing.contains(name));
-        let mut evening = read(lake, &features.table, left, as_of).await?;
+        let mut evening = read(lake, features, left, as_of).await?;
         let rows = evening.table.rows;
         for (at, name) in names.iter().enumerate() {
             if missing.contains(name) {
@@ -48,6 +48,7 @@ impl Evening {
             }
         }
         evening.table.features = names;
+        evening.table.categories = features.categories();
         Ok(evening)
     }
 
@@ -58,7 +59,8 @@ impl Evening {
         }
         let rows: Vec<Option<usize>> = (0..accounts.len()).map(|row| self.row_of(accounts.value(row))).collect();
         let columns = (self.table.columns.iter()).map(|column| rows.iter().map(|row| row.map_or(f64::NAN, |row| column[row])).collect());
-        let table = Table { columns: columns.collect(), features: self.table.features.clone(), rows: rows.len() };
+        let table =
+            Table { columns: columns.collect(), rows: rows.len(), features: self.table.features, categories: self.table.categories };
         Self { accounts: accounts.clone(), table }
     }
 
@@ -83,27 +85,33 @@ fn partition_point(len: usize, below: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// Features that the table doesn't have, or not as numbers.
+/// Features that the table doesn't have, or not of their type.
 async fn absent(lake: &Lake, features: &FeatureList) -> Result<Vec<String>> {
     let schema = frame::schema_of(lake, &features.table).await?;
-    let usable = |name: &String| schema.field_with_name(name).is_ok_and(|f| frame::is_feature_type(f.data_type()));
-    Ok(features.names().into_iter().filter(|name| !usable(name)).collect())
+    let usable = |feature: &&FeatureInfo| {
+        let right = if feature.categories.is_some() { frame::is_category_type } else { frame::is_feature_type };
+        schema.field_with_name(&feature.name).is_ok_and(|f| right(f.data_type()))
+    };
+    Ok(features.features.iter().filter(|f| !usable(f)).map(|f| f.name.clone()).collect())
 }
 
-async fn read(lake: &Lake, table: &str, names: Vec<String>, as_of: NaiveDate) -> Result<Evening> {
-    let mut stream = frame::unlabelled(lake, table, &names, as_of).await?;
+async fn read(lake: &Lake, features: &FeatureList, names: Vec<String>, as_of: NaiveDate) -> Result<Evening> {
+    let labels = |name: &String| features.features.iter().find(|f| f.name == *name).and_then(|f| f.categories.clone());
+    let categories: Vec<Option<Vec<String>>> = names.iter().map(labels).collect();
+    let mut stream = frame::unlabelled(lake, &features.table, &names, &features.categorical(), as_of).await?;
     let mut ids = StringBuilder::new();
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     while let Some(batch) = stream.try_next().await.map_err(|e| cscopilot_lake::Error::Query(Box::new(e)))? {
         let accounts = cast(batch.column(0), &DataType::Utf8)?;
         ids.append_array(accounts.as_string::<i32>())?;
-        let part = frame::table(&[batch], &names)?;
+        // Each batch has codes of its own.
+        let part = frame::table(&[batch], &names)?.coded_as(&categories);
         for (column, more) in columns.iter_mut().zip(part.columns) {
             column.extend(more);
         }
     }
     let (ids, columns) = sorted(ids.finish(), columns);
-    Ok(Evening { table: Table { features: names, columns, rows: ids.len() }, accounts: ids })
+    Ok(Evening { table: Table { features: names, columns, rows: ids.len(), categories }, accounts: ids })
 }
 
 /// Rows in the order of their ids; those of the same id in the order they came.
@@ -126,7 +134,7 @@ mod tests {
     #[test]
     fn rows_are_put_in_the_order_of_their_accounts_and_found_by_them() {
         let (ids, columns) = sorted(StringArray::from(vec!["c", "a", "b"]), vec![vec![3.0, 1.0, 2.0]]);
-        let evening = Evening { accounts: ids, table: Table { features: vec!["x".into()], columns, rows: 3 } };
+        let evening = Evening { accounts: ids, table: Table { features: vec!["x".into()], columns, rows: 3, ..Table::default() } };
         assert_eq!(evening.table.columns[0], [1.0, 2.0, 3.0]);
         let other = evening.clone().in_order_of(&StringArray::from(vec!["b", "z"]));
         assert!(other.table.columns[0][0] == 2.0 && other.table.columns[0][1].is_nan());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::registry;
 use crate::registry::runs::{self, ModelRun};
-use crate::score::reasons::{Reason, shown};
+use crate::score::reasons::Reason;
 use crate::score::{self, Evening, Stamp, Tonight, Words};
 use crate::step::{dictionary, model};
 
@@ -88,7 +88,7 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
     let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
     let Some(row) = evening.row_of(account_id) else { return Ok(None) };
-    let estimator = score::estimator(&registered.fitted).to_owned();
+    let estimator = registered.fitted.name().to_owned();
     let stamp = Stamp { model: name.to_owned(), version: champion.version, estimator, as_of: ctx.as_of };
     let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
     let words = Words { dictionary: dictionary(ctx, &loaded.value).cloned(), outcome: loaded.value.outcome(name).to_owned() };
@@ -104,7 +104,7 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
             let value = tonight.evening.table.columns[i][row];
             Contribution {
                 label: words.map_or_else(|| info.label.clone(), |w| w.label.value.clone()),
-                shown: if value.is_nan() { "unknown".to_owned() } else { shown(value, words) },
+                shown: narrator.shown(i, value),
                 reason: narrator.reason(i, value, *contribution),
             }
         })

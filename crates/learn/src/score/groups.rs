@@ -17,7 +17,10 @@ pub fn correlated(table: &Table, rows: &[usize]) -> Vec<Vec<String>> {
     let step = rows.len().div_ceil(ROWS).max(1);
     let some: Vec<usize> = rows.iter().copied().step_by(step).collect();
     let ranks: Vec<Vec<f64>> = table.columns.par_iter().map(|column| ranks(column, &some)).collect();
-    let pairs: Vec<(usize, usize)> = (0..ranks.len()).flat_map(|a| (a + 1..ranks.len()).map(move |b| (a, b))).collect();
+    // Codes of categories have no ranks.
+    let number = |feature: &usize| table.labels(*feature).is_none();
+    let numbers: Vec<usize> = (0..ranks.len()).filter(number).collect();
+    let pairs: Vec<(usize, usize)> = numbers.iter().enumerate().flat_map(|(at, a)| numbers[at + 1..].iter().map(|b| (*a, *b))).collect();
     let mut alike: Vec<(f64, usize, usize)> = (pairs.into_par_iter())
         .map(|(a, b)| (ranks[a].iter().zip(&ranks[b]).map(|(x, y)| x * y).sum::<f64>().abs(), a, b))
         .filter(|(correlation, ..)| *correlation >= ALIKE)
@@ -67,7 +70,7 @@ mod tests {
 
     fn table(columns: Vec<Vec<f64>>) -> Table {
         let rows = columns[0].len();
-        Table { features: (0..columns.len()).map(|i| format!("f{i}")).collect(), columns, rows }
+        Table { features: (0..columns.len()).map(|i| format!("f{i}")).collect(), columns, rows, ..Table::default() }
     }
 
     #[test]

@@ -54,6 +54,18 @@ impl Narrator<'_> {
         order.into_iter().filter_map(|group| strongest(group).map(|at| self.reason(at, values[at], sums[group]))).collect()
     }
 
+    /// A feature's value as people read it: the label of a category, a number with its unit, or `unknown`.
+    pub fn shown(&self, feature: usize, value: f64) -> String {
+        let info = &self.features[feature];
+        if value.is_nan() {
+            return "unknown".to_owned();
+        }
+        match &info.categories {
+            Some(labels) => labels.get(value as usize).cloned().unwrap_or_else(|| "unknown".to_owned()),
+            None => shown(value, self.dictionary.and_then(|d| d.features.get(&info.name))),
+        }
+    }
+
     /// One feature's reason.
     pub fn reason(&self, feature: usize, value: f64, contribution: f64) -> Reason {
         let info = &self.features[feature];
@@ -61,7 +73,7 @@ impl Narrator<'_> {
         let label = words.map_or_else(|| info.label.clone(), |w| w.label.value.clone());
         let effect = format!("{} the {}", if contribution > 0.0 { "raises" } else { "lowers" }, self.outcome);
         let known = !value.is_nan();
-        let mut text = format!("{label}: {}", if known { shown(value, words) } else { "unknown".to_owned() });
+        let mut text = format!("{label}: {}", self.shown(feature, value));
         // The unit stands once, behind the account's own value; "yes (typical yes)" would tell nobody anything.
         let typical = info.median.filter(|_| known).map(|m| shown_without_unit(m, words));
         if let Some(typical) = typical.filter(|t| *t != shown_without_unit(value, words)) {
@@ -86,6 +98,11 @@ pub fn step(info: &FeatureInfo, dictionary: Option<&FeatureDictionary>, from: f6
     let words = dictionary.and_then(|d| d.features.get(&info.name));
     let label = words.map_or(info.label.as_str(), |w| w.label.value.as_str());
     let unknown = || "unknown".to_owned();
+    let label_of_code =
+        |labels: &[String], code: f64| labels.get(code as usize).filter(|_| !code.is_nan()).cloned().unwrap_or_else(unknown);
+    if let Some(labels) = &info.categories {
+        return format!("{label}: {} → {}", label_of_code(labels, from), label_of_code(labels, to));
+    }
     let (from, to) = match (from.is_nan(), to.is_nan()) {
         (false, false) => (shown_without_unit(from, words), shown(to, words)),
         (from_missing, to_missing) => {
@@ -184,6 +201,7 @@ mod tests {
             max: None,
             missing_pct: 0.0,
             importance: 0.0,
+            categories: None,
         }
     }
 
@@ -211,6 +229,9 @@ mod tests {
                 "Logins, 28 days: 3 logins (typical 17) — logs in less than usual, raises the risk"
             ]
         );
+        let plan = FeatureInfo { median: None, categories: Some(vec!["basic".into(), "pro".into()]), ..info("plan", 0.0) };
+        let categorical = Narrator { features: &[plan], groups: &[0], dictionary: None, outcome: "risk" };
+        assert_eq!(categorical.reason(0, 1.0, -0.1).text, "Plan: pro — lowers the risk");
         assert_eq!(step(&features[0], Some(&dictionary), 17.0, 3.0), "Logins, 28 days: 17 → 3 logins");
         assert_eq!(step(&features[0], Some(&dictionary), 1.0, f64::NAN), "Logins, 28 days: 1 login → unknown");
         let hole = narrator.reason(0, f64::NAN, 0.1);

@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use cscopilot_lake::TableName;
 
 use crate::error::Result;
-use crate::estimate::fitted::Fitted;
+use crate::estimate::extras::Expected;
 use crate::score::reasons::Reason;
 
 /// The column that tells whether an account's reasons still hold: a hash of what they were made from.
@@ -50,6 +50,11 @@ pub fn schema() -> SchemaRef {
         Field::new("decile", DataType::Int32, true),
         Field::new("top_reasons", reasons_type(), true),
         Field::new(KEY, DataType::Int64, true),
+        Field::new("survival_30d", DataType::Float64, true),
+        Field::new("survival_90d", DataType::Float64, true),
+        Field::new("survival_180d", DataType::Float64, true),
+        Field::new("median_days", DataType::Float64, true),
+        Field::new("expected_amount", DataType::Float64, true),
     ]))
 }
 
@@ -76,6 +81,8 @@ pub(crate) struct Scores<'a> {
     pub(crate) reasons: ArrayRef,
     /// What the reasons were made from; none where nothing is explained.
     pub(crate) keys: Option<&'a [i64]>,
+    /// What the models beside the probability's say.
+    pub(crate) expected: Expected,
 }
 
 /// Scores as rows of `marts.model_scores`.
@@ -83,7 +90,7 @@ pub(crate) fn batch(scores: Scores<'_>, stamp: &Stamp) -> Result<RecordBatch> {
     let n = scores.accounts.len();
     let text = |value: &str| Arc::new(StringArray::from(vec![value; n])) as ArrayRef;
     let keys = scores.keys.map_or_else(|| Int64Array::new_null(n), |keys| Int64Array::from(keys.to_vec()));
-    let columns: Vec<ArrayRef> = vec![
+    let mut columns: Vec<ArrayRef> = vec![
         scores.accounts,
         Arc::new(Date32Array::from(vec![stamp.as_of.to_epoch_days(); n])),
         text(&stamp.model),
@@ -95,7 +102,22 @@ pub(crate) fn batch(scores: Scores<'_>, stamp: &Stamp) -> Result<RecordBatch> {
         scores.reasons,
         Arc::new(keys),
     ];
+    columns.extend(expected_columns(&scores.expected, n));
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// Survival, median time and amount; NULL where the model has none.
+fn expected_columns(expected: &Expected, n: usize) -> Vec<ArrayRef> {
+    let column = |value: &dyn Fn(usize) -> Option<f64>| Arc::new(Float64Array::from_iter((0..n).map(value))) as ArrayRef;
+    let outlook = |row: usize| expected.outlooks.as_ref().and_then(|o| o.get(row));
+    let survival = |horizon: usize| column(&move |row| outlook(row).map(|o| o.survival[horizon]));
+    vec![
+        survival(0),
+        survival(1),
+        survival(2),
+        column(&|row| outlook(row).and_then(|o| o.median_days)),
+        column(&|row| expected.amounts.as_ref().and_then(|a| a.get(row).copied())),
+    ]
 }
 
 /// Reasons as lists, one an account.
@@ -127,14 +149,6 @@ pub(crate) fn deciles(margins: &[f64]) -> Vec<i32> {
     deciles
 }
 
-/// The estimator's name in tables.
-pub fn estimator(fitted: &Fitted) -> &'static str {
-    match fitted {
-        Fitted::Boosted(_) => "xgboost",
-        Fitted::Logistic(_) => "logistic_regression",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +172,7 @@ mod tests {
             deciles: &[6, 1],
             reasons: lists(&[vec![], vec![reason("a"), reason("b")]]).unwrap(),
             keys: None,
+            expected: Expected { outlooks: None, amounts: Some(vec![10.0, 20.0]) },
         };
         let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default() };
         let batch = batch(scores, &stamp).unwrap();
@@ -165,5 +180,8 @@ mod tests {
         let list = batch.column(8).as_list::<i32>();
         assert_eq!((list.value(0).len(), list.value(1).len()), (0, 2));
         assert!(batch.column(9).is_null(0));
+        let named = |name: &str| batch.column_by_name(name).unwrap().as_any().downcast_ref::<Float64Array>().unwrap().clone();
+        assert_eq!((named("survival_90d").null_count(), named("median_days").null_count()), (2, 2));
+        assert_eq!(named("expected_amount").value(1), 20.0);
     }
 }

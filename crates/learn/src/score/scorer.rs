@@ -8,6 +8,8 @@ use rayon::prelude::*;
 
 use crate::data::dataset::Table;
 use crate::error::{Error, Result};
+use crate::estimate::blend;
+use crate::estimate::boosted::BoostedModel;
 use crate::estimate::fitted::Fitted;
 use crate::estimate::logistic::LogisticModel;
 
@@ -20,6 +22,8 @@ pub(crate) enum Scorer {
     Trees(Box<Trees>),
     /// Regression.
     Linear(LogisticModel),
+    /// Both, in equal parts.
+    Blend(Box<Trees>, LogisticModel),
 }
 
 /// An ensemble with what is compiled from it.
@@ -33,30 +37,29 @@ impl Scorer {
     /// Prepares a model.
     pub(crate) fn new(fitted: &Fitted) -> Result<Self> {
         match fitted {
-            Fitted::Boosted(model) => {
-                let ensemble = model.ensemble()?;
-                let (predictor, explainer) = (Predictor::new(&ensemble), Explainer::new(&ensemble));
-                Ok(Self::Trees(Box::new(Trees { ensemble, predictor, explainer })))
-            }
+            Fitted::Boosted(model) => Ok(Self::Trees(Box::new(Trees::new(model)?))),
             Fitted::Logistic(model) => Ok(Self::Linear(model.clone())),
+            Fitted::Blend(model) => Ok(Self::Blend(Box::new(Trees::new(&model.boosted)?), model.logistic.clone())),
         }
     }
 
     /// The margins of rows.
     pub(crate) fn margins(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>> {
         match self {
-            // Trees without features are a constant.
-            Self::Trees(trees) if table.columns.is_empty() => Ok(vec![trees.ensemble.margin(&[]); rows.len()]),
-            Self::Trees(trees) => trees.predictor.margins(&table.matrix(rows), table.columns.len()).map_err(Error::Explanation),
+            Self::Trees(trees) => trees.margins(table, rows),
             Self::Linear(model) => Ok(model.margins(table, rows)),
+            Self::Blend(trees, model) => Ok(blend::means(&trees.margins(table, rows)?, &model.margins(table, rows))),
         }
     }
 
     /// What each feature adds to the margins of rows.
     pub(crate) fn explain(&self, table: &Table, rows: &[usize]) -> Result<Explanations> {
         match self {
-            Self::Trees(trees) => trees.explainer.explain(&table.matrix(rows), table.columns.len()).map_err(Error::Explanation),
+            Self::Trees(trees) => trees.explain(table, rows),
             Self::Linear(model) => model.explain(table, rows),
+            Self::Blend(trees, model) => {
+                Ok(blend::together(&trees.explain(table, rows)?, &model.explain(table, rows)?, table.columns.len()))
+            }
         }
     }
 
@@ -66,27 +69,54 @@ impl Scorer {
     /// model's are its coefficients times the differences, which is what its contributions differ by.
     pub(crate) fn changes(&self, old: &Table, new: &Table, pairs: &[(usize, usize)]) -> Result<Vec<f64>> {
         let width = new.columns.len();
-        let (before, after): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
         match self {
             _ if width == 0 || pairs.is_empty() => Ok(Vec::new()),
-            Self::Trees(trees) => {
-                let (before, after) = (old.matrix(&before), new.matrix(&after));
-                let mut out = vec![0.0; after.len()];
-                (out.par_chunks_mut(PAIRS * width).zip(before.par_chunks(PAIRS * width)).zip(after.par_chunks(PAIRS * width)))
-                    .try_for_each_init(
-                        || Changes::new(&trees.ensemble),
-                        |changes, ((out, before), after)| {
-                            (out.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact(width)))
-                                .try_for_each(|((out, before), after)| changes.split(before, after, out))
-                        },
-                    )
-                    .map_err(Error::Explanation)?;
-                Ok(out)
-            }
-            Self::Linear(model) => {
-                let (before, after) = (model.explain(old, &before)?, model.explain(new, &after)?);
-                Ok((0..pairs.len()).flat_map(|i| after.row(i).iter().zip(before.row(i)).map(|(a, b)| a - b)).collect())
-            }
+            Self::Trees(trees) => trees.changes(old, new, pairs),
+            Self::Linear(model) => linear_changes(model, old, new, pairs),
+            Self::Blend(trees, model) => Ok(blend::means(&trees.changes(old, new, pairs)?, &linear_changes(model, old, new, pairs)?)),
         }
     }
+}
+
+impl Trees {
+    fn new(model: &BoostedModel) -> Result<Self> {
+        let ensemble = model.ensemble()?;
+        let (predictor, explainer) = (Predictor::new(&ensemble), Explainer::new(&ensemble));
+        Ok(Self { ensemble, predictor, explainer })
+    }
+
+    fn margins(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>> {
+        // Trees without features are a constant.
+        if table.columns.is_empty() {
+            return Ok(vec![self.ensemble.margin(&[]); rows.len()]);
+        }
+        self.predictor.margins(&table.matrix(rows), table.columns.len()).map_err(Error::Explanation)
+    }
+
+    fn explain(&self, table: &Table, rows: &[usize]) -> Result<Explanations> {
+        self.explainer.explain(&table.matrix(rows), table.columns.len()).map_err(Error::Explanation)
+    }
+
+    fn changes(&self, old: &Table, new: &Table, pairs: &[(usize, usize)]) -> Result<Vec<f64>> {
+        let width = new.columns.len();
+        let (before, after): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
+        let (before, after) = (old.matrix(&before), new.matrix(&after));
+        let mut out = vec![0.0; after.len()];
+        (out.par_chunks_mut(PAIRS * width).zip(before.par_chunks(PAIRS * width)).zip(after.par_chunks(PAIRS * width)))
+            .try_for_each_init(
+                || Changes::new(&self.ensemble),
+                |changes, ((out, before), after)| {
+                    (out.chunks_exact_mut(width).zip(before.chunks_exact(width)).zip(after.chunks_exact(width)))
+                        .try_for_each(|((out, before), after)| changes.split(before, after, out))
+                },
+            )
+            .map_err(Error::Explanation)?;
+        Ok(out)
+    }
+}
+
+fn linear_changes(model: &LogisticModel, old: &Table, new: &Table, pairs: &[(usize, usize)]) -> Result<Vec<f64>> {
+    let (before, after): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
+    let (before, after) = (model.explain(old, &before)?, model.explain(new, &after)?);
+    Ok((0..pairs.len()).flat_map(|i| after.row(i).iter().zip(before.row(i)).map(|(a, b)| a - b)).collect())
 }

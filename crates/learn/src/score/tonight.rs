@@ -120,6 +120,7 @@ impl Tonight {
                 margins: &self.margins[chunk.clone()],
                 deciles: &self.deciles[chunk.clone()],
                 reasons,
+                expected: self.model.extras.expected(&self.evening.table, &chunk.clone().collect::<Vec<_>>(), &self.probabilities)?,
                 keys: explain.map(|(_, keys, _)| &keys[chunk]),
             };
             if !give(rows::batch(scores, &self.stamp)?) {

@@ -13,7 +13,7 @@ use crate::data::folds;
 use crate::data::split::Plan;
 use crate::error::Result;
 use crate::estimate::fitted::Chosen;
-use crate::estimate::validate::{FoldFigures, Validated, validate};
+use crate::estimate::validate::{self, FoldFigures, Validated};
 use crate::metrics::auc;
 use crate::train::contender::{Contender, Part, Predicted};
 
@@ -51,7 +51,7 @@ pub(super) fn compete(model: &Model, data: &Dataset, plan: &Plan) -> Result<Vec<
 /// What each estimator decides on rows that it may learn from.
 fn decide(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Validated>> {
     let inner = [folds::inner(data, rows, model.seed)];
-    model.estimators().iter().map(|e| validate(e, model, data, &inner)).collect()
+    validate::compete(model, data, &inner)
 }
 
 /// Fits on all rows, and calibrates each fold's margins by those of the other folds. `margins` are those of the folds' rows, in
@@ -116,7 +116,7 @@ mod tests {
             dates: vec![chrono::NaiveDate::default(); ROWS],
             accounts: (0..ROWS as u32).collect(),
             folds: Some(SegmentColumn { name: "fold".into(), codes, labels: (1..=5).map(|k| k.to_string()).collect() }),
-            table: Table { features: (0..5).map(|k| format!("f{k}")).collect(), columns, rows: ROWS },
+            table: Table { features: (0..5).map(|k| format!("f{k}")).collect(), columns, rows: ROWS, ..Table::default() },
             ..Dataset::default()
         }
     }

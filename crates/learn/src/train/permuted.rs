@@ -55,7 +55,7 @@ pub(crate) fn company(seed: u64) -> Dataset {
         }
     }
     let rows = data.events.len();
-    data.table = Table { features: (0..FEATURES).map(|k| format!("f{k}")).collect(), columns, rows };
+    data.table = Table { features: (0..FEATURES).map(|k| format!("f{k}")).collect(), columns, rows, ..Table::default() };
     data
 }
 

@@ -2,7 +2,7 @@
 
 use cscopilot_diag::{Diagnostics, suggest};
 
-use super::Model;
+use super::{Estimator, Model};
 use crate::{At, Loaded, Project};
 
 /// Tags that some feature of the dictionary has.
@@ -154,6 +154,34 @@ pub(super) fn estimators(loaded: &Loaded<Model>, out: &mut Diagnostics) {
         if let Some(problem) = at.value.problem() {
             out.push(
                 loaded.error("SPC066", at, format!("in `{name}`, {problem}")).with_help("see the reference of model files for the ranges"),
+            );
+        }
+    }
+    let blend = loaded.value.estimators.iter().find(|e| matches!(e.value, Estimator::Blend(_)));
+    if let Some(at) = blend
+        && let Some(lacking) = ["xgboost", "logistic_regression"].into_iter().find(|name| !seen.contains(name))
+    {
+        out.push(
+            loaded
+                .error("SPC470", at, format!("`blend` needs `{lacking}` in the list"))
+                .with_help("it is the mean of `xgboost` and `logistic_regression`: list both, or leave the blend out"),
+        );
+    }
+}
+
+/// Categorical features have no order that could be monotone.
+pub(super) fn features(loaded: &Loaded<Model>, out: &mut Diagnostics) {
+    let features = &loaded.value.features;
+    for column in &features.categorical {
+        if let Some(direction) = features.monotone.get(&column.value) {
+            out.push(
+                loaded
+                    .error(
+                        "SPC471",
+                        direction,
+                        format!("`{column}` is categorical: its values have no order in which it could rise or fall"),
+                    )
+                    .with_help("take it out of `monotone:` or out of `categorical:`"),
             );
         }
     }

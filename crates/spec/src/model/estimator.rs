@@ -1,5 +1,6 @@
 //! The estimators that compete, and how margins become probabilities.
 
+use super::search::Search;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Estimator {
     /// Gradient-boosted trees.
     Xgboost(Xgboost),
-    /// Logistic regression with a ridge penalty: the permanent rival, it often wins on small data.
+    /// Logistic regression with an elastic net: the permanent rival, it often wins on small data.
     LogisticRegression(LogisticRegression),
+    /// The mean of the other two's margins. Needs both of them in the list.
+    Blend(Blend),
 }
 
 impl Estimator {
@@ -20,6 +23,7 @@ impl Estimator {
         match self {
             Self::Xgboost(_) => "xgboost",
             Self::LogisticRegression(_) => "logistic_regression",
+            Self::Blend(_) => "blend",
         }
     }
 }
@@ -50,6 +54,9 @@ pub struct Xgboost {
     pub gamma: f64,
     /// Number of histogram bins of a feature.
     pub max_bin: u32,
+    /// A search for better settings than these.
+    #[serde(skip_serializing)]
+    pub search: Option<Box<Search>>,
 }
 
 impl Default for Xgboost {
@@ -66,6 +73,7 @@ impl Default for Xgboost {
             alpha: 0.0,
             gamma: 0.0,
             max_bin: 64,
+            search: None,
         }
     }
 }
@@ -74,8 +82,12 @@ impl Default for Xgboost {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticRegression {
-    /// Ridge penalties to choose from, on standardised features; the later folds decide.
-    pub l2: Vec<f64>,
+    /// Strengths of the penalty to choose from, on standardised features; the later folds decide. It is added to the summed log loss:
+    /// what scikit-learn calls `1/C`.
+    #[serde(alias = "l2")]
+    pub penalty: Vec<f64>,
+    /// Shares of the penalty that are L1 (lasso) to choose from, the rest is L2 (ridge): 0 keeps every feature, more leaves features out.
+    pub l1_ratio: Vec<f64>,
     /// Values beyond this quantile (and its mirror) of the training rows are pulled in to it; 0 switches that off.
     pub winsorise: f64,
     /// Whether heavy-tailed features are taken logarithmically: `sign(x) ln(1 + |x|)`.
@@ -84,9 +96,14 @@ pub struct LogisticRegression {
 
 impl Default for LogisticRegression {
     fn default() -> Self {
-        Self { l2: vec![1.0, 10.0, 100.0, 1000.0], winsorise: 0.005, log_heavy_tails: true }
+        Self { penalty: vec![1.0, 10.0, 100.0, 1000.0], l1_ratio: vec![0.0, 0.5], winsorise: 0.005, log_heavy_tails: true }
     }
 }
+
+/// Settings of the blend: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Blend {}
 
 /// How margins become probabilities.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -123,11 +140,20 @@ impl Estimator {
                     (!(2..=1024).contains(&x.max_bin), "`max_bin` must lie between 2 and 1024"),
                 ]
             }
+            Self::Blend(_) => Vec::new(),
             Self::LogisticRegression(l) => vec![
-                (l.l2.is_empty() || !l.l2.iter().all(|p| *p > 0.0 && *p <= 1e9), "`l2` needs at least one number, each above 0"),
+                (
+                    l.penalty.is_empty() || !l.penalty.iter().all(|p| *p > 0.0 && *p <= 1e9),
+                    "`penalty` needs at least one number, each above 0",
+                ),
+                (
+                    l.l1_ratio.is_empty() || !l.l1_ratio.iter().all(|r| (0.0..=1.0).contains(r)),
+                    "`l1_ratio` needs at least one number, each between 0 and 1",
+                ),
                 (!(0.0..=0.2).contains(&l.winsorise), "`winsorise` must lie between 0 and 0.2"),
             ],
         };
-        problems.into_iter().find_map(|(wrong, problem)| wrong.then_some(problem))
+        let search = if let Self::Xgboost(Xgboost { search: Some(search), .. }) = self { search.problem() } else { None };
+        problems.into_iter().find_map(|(wrong, problem)| wrong.then_some(problem)).or(search)
     }
 }

@@ -1,0 +1,94 @@
+//! What a model may predict beside the probability: the time to the event, and its amount.
+
+use std::collections::BTreeMap;
+
+use cscopilot_spec::Model;
+use serde::Serialize;
+
+use crate::data::dataset::{Dataset, Table};
+use crate::data::split::Plan;
+use crate::error::{Error, Result};
+use crate::estimate::amount::{self, AmountFigures, AmountModel};
+use crate::estimate::boosted::BoostedModel;
+use crate::estimate::survival::{self, Outlook, SurvivalFigures, SurvivalModel};
+
+/// The files that extras may have in the registry.
+pub const FILES: [&str; 2] = [SURVIVAL, AMOUNT];
+const SURVIVAL: &str = "survival.ubj";
+const AMOUNT: &str = "amount.ubj";
+
+/// The models beside the probability's; none where the label does not ask for one, or too few events were seen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extras {
+    /// Time to the event.
+    pub survival: Option<SurvivalModel>,
+    /// Amount of the event.
+    pub amount: Option<AmountModel>,
+}
+
+/// How extras did on the test slice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ExtrasFigures {
+    /// Time to the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survival: Option<SurvivalFigures>,
+    /// Amount of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<AmountFigures>,
+}
+
+/// What extras say of rows: one entry per row, or nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expected {
+    /// Time to the event.
+    pub outlooks: Option<Vec<Outlook>>,
+    /// Probability × amount.
+    pub amounts: Option<Vec<f64>>,
+}
+
+/// Trains the extras that the label asks for: judged as the probability's model is, then learned from all rows.
+pub fn train(model: &Model, data: &Dataset, plan: &Plan, all: &[usize]) -> Result<(Extras, ExtrasFigures)> {
+    let survival = match (data.span(all), data.span(&plan.test)) {
+        (Some((from, _)), Some((test_from, _))) => survival::train(model, data, from, test_from)?,
+        _ => None,
+    };
+    let amount = amount::train(model, data, &plan.development, &plan.test, all)?;
+    let figures =
+        ExtrasFigures { survival: survival.as_ref().map(|t| t.figures.clone()), amount: amount.as_ref().and_then(|t| t.figures.clone()) };
+    Ok((Extras { survival: survival.map(|t| t.model), amount: amount.map(|t| t.model) }, figures))
+}
+
+impl Extras {
+    /// The files for the registry: name and content.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let survival = self.survival.as_ref().map(|m| (SURVIVAL.to_owned(), m.boosted.bytes.clone()));
+        let amount = self.amount.as_ref().map(|m| (AMOUNT.to_owned(), m.boosted.bytes.clone()));
+        survival.into_iter().chain(amount).collect()
+    }
+
+    /// Reads those of [`FILES`] that are there, for a model of so many features. `folder` is where they come from, for messages.
+    pub fn read(folder: &str, width: usize, mut files: BTreeMap<&'static str, Vec<u8>>) -> Result<Self> {
+        let mut trees = |name: &'static str, width: usize| {
+            let Some(bytes) = files.remove(name) else { return Ok(None) };
+            let bad = |problem: String| Error::BadModel { path: format!("{folder}/{name}"), problem };
+            let ensemble = cscopilot_shap::TreeEnsemble::from_bytes(&bytes).map_err(|e| bad(e.to_string()))?;
+            if ensemble.num_features() != width {
+                return Err(bad(format!("it has {} features instead of {width}", ensemble.num_features())));
+            }
+            Ok(Some(BoostedModel { bytes }))
+        };
+        let survival = trees(SURVIVAL, width + 1)?.map(|boosted| SurvivalModel { boosted });
+        let amount = trees(AMOUNT, width)?.map(|boosted| AmountModel { boosted });
+        Ok(Self { survival, amount })
+    }
+
+    /// What is expected of some rows, given the probabilities of all.
+    pub fn expected(&self, table: &Table, rows: &[usize], probabilities: &[f64]) -> Result<Expected> {
+        let outlooks = self.survival.as_ref().map(|m| m.outlook(table, rows)).transpose()?;
+        let amounts = match &self.amount {
+            Some(model) => Some(model.amounts(table, rows)?.iter().zip(rows).map(|(amount, row)| amount * probabilities[*row]).collect()),
+            None => None,
+        };
+        Ok(Expected { outlooks, amounts })
+    }
+}
