@@ -7,7 +7,7 @@ XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
 
-.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn lint fmt drift schemas audit bench bench-smoke clean
+.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn bench-scoring study lint fmt drift schemas audit bench bench-smoke clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,15 @@ bench-extract: build ## One stream of 2 and 10 million records, beside dlt on th
 
 bench-learn: build ## Explanations of scores, beside XGBoost and treeshap on the same model, as JSON
 	$(XTASK) bench learn
+
+STUDY ?= $(CARGO_TARGET_DIR)/study
+study: build ## Models of simulated companies of 500 to 50,000 customers, against the true hazards: an hour
+	$(XTASK) study companies --bin "$(BIN)" --out "$(STUDY)"
+	CSCOPILOT_STUDY="$(abspath $(STUDY))" cargo nextest run --workspace --no-capture --run-ignored only -E 'test(study_)'
+	$(XTASK) study plot --figures "$(STUDY)/figures.json" --out docs/images/learning-curve.svg
+
+bench-scoring: build ## A million accounts scored from Parquet to Parquet, with and without explanations, as JSON
+	$(XTASK) bench learn --scoring 1000000 --rounds 3
 
 clean: ## Removes what the demo made
 	rm -rf data lake

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the servers that tests start. The program itself needs none of these.
 #
-#     servers.sh            PostgreSQL, MariaDB and their ADBC drivers; Redis; moto (S3), Azurite (Azure's blobs), localstripe (Stripe)
+#     servers.sh            PostgreSQL, MariaDB and their ADBC drivers; Redis; moto (S3), Azurite (Azure's blobs), localstripe (Stripe), MLflow
 #     servers.sh snowflake  Snowflake's ADBC driver and a server of its protocol (fakesnow), for `make test-snowflake`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,7 @@ MOTO=('moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5)
 # Later versions need Node.js 21.
 AZURITE_VERSION=3.35.0
 LOCALSTRIPE=(localstripe==1.15.10)
+MLFLOW=(mlflow==3.17.2)
 # Version 4 of Snowflake's own client has moved a module that fakesnow takes from it.
 FAKESNOW=('fakesnow[server]==0.12.1' 'snowflake-connector-python<4')
 
@@ -30,6 +31,7 @@ install_debian() {
   have_mariadb || missing+=(mariadb-server)
   have_redis || missing+=(redis-server)
   command -v openssl >/dev/null || missing+=(openssl)
+  command -v npm >/dev/null || missing+=(nodejs npm)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   if [ ${#missing[@]} -gt 0 ]; then
@@ -104,6 +106,9 @@ install_azurite &
 azurite=$!
 environment moto "${MOTO[@]}"
 environment localstripe "${LOCALSTRIPE[@]}"
+environment mlflow "${MLFLOW[@]}"
+# Models are loaded through the Python package of the very library that the program is linked with: deps.sh has fetched both in one wheel.
+echo "$PWD/.deps" >"$(echo .deps/mlflow/lib/python3*/site-packages)/xgboost.pth"
 wait "$azurite"
 if [ "${1:-}" = snowflake ]; then
   fetch_adbc snowflake "$SNOWFLAKE_ADBC_VERSION" 7c7d7ecef7246303648a08cee3d78c383133bea8f2e1568cf6e8750ab94b5a57 \

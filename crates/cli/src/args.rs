@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cscopilot_learn::VersionName;
 use std::path::PathBuf;
 
 /// Health, churn risk and next best actions for customer success, from a folder of YAML, SQL and templates.
@@ -72,8 +73,8 @@ pub(crate) enum Command {
     Tables(TablesArgs),
     /// Shows which tables a table is made from, and which are made from it
     Lineage(LineageArgs),
-    /// Lists the models of the registry
-    Models,
+    /// Lists the models of the registry, shows and compares their versions, decides which of them scores
+    Models(ModelsArgs),
     /// Explains one account's scores
     Explain(ExplainArgs),
     /// Writes fields to the CRM, or shows what would be written
@@ -254,6 +255,61 @@ pub(crate) struct TablesArgs {
 pub(crate) struct LineageArgs {
     /// Only this table (`marts.accounts`) or column (`marts.accounts.arr`)
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ModelsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Lists every version of every model, the newest first
+    List,
+    /// Shows a version's model card
+    Show {
+        /// The model: a file in configs/models
+        model: String,
+        /// The version's number, `champion` or `challenger`
+        #[arg(default_value = "champion")]
+        version: VersionName,
+    },
+    /// Compares two versions: figures with their intervals, settings, features
+    Compare {
+        /// The model: a file in configs/models
+        model: String,
+        /// The version's number, `champion` or `challenger`
+        from: VersionName,
+        /// The other version
+        to: VersionName,
+    },
+    /// Makes a version champion, whatever the gates said of it
+    Promote {
+        /// The model: a file in configs/models
+        model: String,
+        /// The version's number, or `challenger`
+        version: VersionName,
+        #[command(flatten)]
+        decision: DecisionArgs,
+    },
+    /// Withdraws the champion: the one before it scores again
+    Rollback {
+        /// The model: a file in configs/models
+        model: String,
+        #[command(flatten)]
+        decision: DecisionArgs,
+    },
+}
+
+/// A decision is kept with its date and its reason.
+#[derive(Debug, Args)]
+pub(crate) struct DecisionArgs {
+    /// Why, for whoever reads the registry later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) as_of: AsOf,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! What a check of a project finds in sources beyond their own rules: names that only this crate can judge.
 
-use crate::plan::{encoding, parse_zone};
+use cscopilot_decode::{encoding, time_zone};
 use cscopilot_diag::Diagnostics;
 use cscopilot_lake::TableName;
 use cscopilot_spec::Project;
@@ -24,7 +24,7 @@ pub fn check(project: &Project, _schemas: &BTreeMap<TableName, cscopilot_lake::S
                 );
             }
             for (_, column) in stream.columns.iter() {
-                if let Some(zone) = column.zone.as_ref().filter(|zone| parse_zone(zone).is_none()) {
+                if let Some(zone) = column.zone.as_ref().filter(|zone| time_zone(zone).is_none()) {
                     out.push(
                         source
                             .error("EXT004", zone, format!("`{zone}` is no known time zone"))

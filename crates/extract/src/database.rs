@@ -4,19 +4,13 @@
 //! with the cursor. A stream without one is read whole and compared with what the raw table has: rows that are as they were are left out,
 //! and rows that vanished are noted with `_op = delete`.
 //!
-//! The way of a row: a reader (`postgres`, `mysql`, `sqlite`, `adbc`) sends pieces of some megabytes → `convert` makes typed columns of
-//! them on all cores → `known` leaves out what the table has → `read` adds the log's columns and closes windows → `commit`.
+//! The way of a row: a reader (`postgres`, `mysql`, `sqlite`, `adbc`) sends pieces of some megabytes → `cscopilot_decode::database` makes
+//! typed columns of them on all cores → `known` leaves out what the table has → `read` adds the log's columns and closes windows → `crate::log`.
 
 mod adbc;
-mod arrow_rows;
-mod cells;
-mod commit;
 mod common;
 mod connection;
-mod convert;
-mod copy_text;
 mod known;
-mod log_rows;
 mod mysql;
 mod piece;
 mod postgres;
@@ -30,6 +24,7 @@ mod state;
 mod tests;
 
 use crate::error::{Error, Result};
+use crate::log::state::Stored;
 use crate::run::check_types;
 use connection::Connection;
 use cscopilot_lake::step::{Outcome, StepContext};
@@ -49,16 +44,13 @@ pub(crate) async fn run(ctx: &StepContext, source: &Source, source_name: &str, s
     let root = source.database.as_ref().ok_or_else(no_stream)?;
     let stream = source.streams.get(stream_name).ok_or_else(no_stream)?;
     let plan = request::plan(source_name, source, stream_name, stream)?;
-    let stored = ctx.lake.table(&plan.table).await?;
-    check_types(&plan.table.to_string(), &plan.schema, stored.as_ref())?;
-    let mut state = State::parse(&plan.table.to_string(), stored.as_ref().and_then(|t| t.state.as_ref()))?;
-    state.follow(plan.cursor.map(|cursor| plan.columns[cursor].name.as_ref()));
+    let stored = ctx.lake.table(&plan.tables.rows).await?;
+    check_types(&plan.tables.rows.to_string(), &plan.rows.schema, stored.as_ref())?;
+    let mut state = State::parse(&plan.tables.rows.to_string(), stored.as_ref().and_then(|t| t.state.as_ref()))?;
+    state.follow(plan.rows.cursor.map(|cursor| plan.rows.columns[cursor].name.as_ref()));
     let connection = Connection::resolve(&ctx.project, root)?;
     let request = Arc::new(Request::new(plan, stream, stream_name, root.reading(), state.after.clone()));
-    let known = match &stored {
-        Some(stored) => Known::load(&ctx.lake, &request, stored, &state).await?,
-        None => Known::default(),
-    };
+    let known = Known::load(&ctx.lake, &request, stored.as_ref(), &state).await?;
     Reading::new(ctx, request, state, known, stored.is_some()).run(connection).await
 }
 

@@ -12,24 +12,6 @@ pub enum Error {
         /// The stream asked for.
         stream: String,
     },
-    /// Neither the declaration nor the name tells how the files are written.
-    #[error("the ending of `{files}` doesn't tell how the files are written")]
-    UnknownFormat {
-        /// The pattern.
-        files: String,
-    },
-    /// An encoding that nobody knows.
-    #[error("`{label}` is no known encoding")]
-    UnknownEncoding {
-        /// What was declared.
-        label: String,
-    },
-    /// A zone that nobody knows.
-    #[error("`{zone}` is no known time zone")]
-    UnknownZone {
-        /// What was declared.
-        zone: String,
-    },
     /// A text of the project that could not be resolved.
     #[error("`{text}` can't be resolved: {reason}")]
     Unresolved {
@@ -54,69 +36,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A file or folder that can't be read.
-    #[error("can't read {path}: {reason}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// Compressed data that ends early or is damaged.
-    #[error("{path} can't be decompressed beyond line {line} (byte {byte} of the text): {reason}")]
-    Truncated {
-        /// The file.
-        path: String,
-        /// The line up to which the text was whole.
-        line: u64,
-        /// Its position in the decompressed text.
-        byte: u64,
-        /// Why.
-        reason: String,
-    },
-    /// A file whose name promises compression that it lacks.
-    #[error("{path} is named like a compressed file but isn't one")]
-    NotCompressed {
-        /// The file.
-        path: String,
-    },
     /// A file that was written while it was read.
     #[error("{path} changed while it was read")]
     Changed {
         /// The file.
         path: String,
-    },
-    /// A file without the header that was declared.
-    #[error("{path} has no header")]
-    NoHeader {
-        /// The file.
-        path: String,
-    },
-    /// A header or Parquet schema that lacks a declared column.
-    #[error("{path} has no column `{column}`")]
-    NoColumn {
-        /// The file.
-        path: String,
-        /// The column as files should name it.
-        column: String,
-        /// The columns that are there.
-        found: Vec<String>,
-    },
-    /// A header that names a wanted column twice.
-    #[error("{path} has the column `{column}` twice")]
-    ColumnTwice {
-        /// The file.
-        path: String,
-        /// The column.
-        column: String,
-    },
-    /// A Parquet file that can't be read as such.
-    #[error("{path} is not a readable Parquet file: {reason}")]
-    Parquet {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
     },
     /// More rows were rejected than the declaration allows.
     #[error("{rejected} of {total} rows of {table} can't be read ({pct:.2} %, allowed are {allowed} %): {summary}")]
@@ -157,9 +81,9 @@ pub enum Error {
     /// An API's stream could not be read to its end.
     #[error(transparent)]
     Rest(Box<crate::rest::RestError>),
-    /// An API's answer could not be turned into rows.
+    /// Bytes could not be turned into rows.
     #[error(transparent)]
-    Page(#[from] crate::page::PageError),
+    Decode(#[from] cscopilot_decode::Error),
     /// An address that is none.
     #[error("the address of the database can't be understood: {reason}")]
     DatabaseAddress {
@@ -216,11 +140,7 @@ pub enum Error {
 impl Error {
     /// Whether an API's answer is cut or damaged, so that asking again may help.
     pub(crate) fn is_unsound_answer(&self) -> bool {
-        match self {
-            Self::Truncated { .. } => true,
-            Self::Page(error) => error.is_unsound(),
-            _ => false,
-        }
+        matches!(self, Self::Decode(error) if error.is_unsound_answer())
     }
 }
 
@@ -228,25 +148,15 @@ impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::NoStream { .. } => "EXT001",
-            Self::UnknownFormat { .. } => "EXT002",
-            Self::UnknownEncoding { .. } => "EXT003",
-            Self::UnknownZone { .. } => "EXT004",
             Self::Unresolved { .. } => "EXT005",
             Self::NoFiles { .. } => "EXT006",
             Self::BadPattern { .. } => "EXT007",
-            Self::Read { .. } => "EXT008",
-            Self::Truncated { .. } => "EXT009",
-            Self::NotCompressed { .. } => "EXT010",
             Self::Changed { .. } => "EXT011",
-            Self::NoHeader { .. } => "EXT012",
-            Self::NoColumn { .. } => "EXT013",
-            Self::ColumnTwice { .. } => "EXT014",
-            Self::Parquet { .. } => "EXT015",
             Self::TooManyRejected { .. } => "EXT016",
             Self::TypeChanged { .. } => "EXT017",
             Self::BadState { .. } => "EXT018",
             Self::Rest(error) => error.code(),
-            Self::Page(error) => error.code(),
+            Self::Decode(error) => error.code(),
             Self::DatabaseAddress { .. } => "EXT050",
             Self::DatabaseConnect { .. } => "EXT051",
             Self::DatabaseRefused { .. } => "EXT052",
@@ -262,10 +172,10 @@ impl Coded for Error {
     fn domain(&self) -> Domain {
         match self {
             Self::Rest(error) => error.domain(),
-            Self::Page(error) => error.domain(),
+            Self::Decode(error) => error.domain(),
             Self::Lake(error) => error.domain(),
             Self::DatabaseConnect { .. } | Self::DatabaseLost { .. } => Domain::External,
-            Self::Read { .. } | Self::Truncated { .. } | Self::Changed { .. } => Domain::External,
+            Self::Changed { .. } => Domain::External,
             Self::Arrow(_) | Self::Task(_) | Self::BadState { .. } => Domain::Internal,
             _ => Domain::User,
         }
@@ -274,23 +184,10 @@ impl Coded for Error {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoStream { .. } => "see `configs/sources/`".to_owned(),
-            Self::UnknownFormat { .. } => "add `format: {csv: {}}`, `format: {jsonl: {}}` or `format: {parquet: {}}`".to_owned(),
-            Self::UnknownEncoding { .. } => "take a web label such as utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis".to_owned(),
-            Self::UnknownZone { .. } => "take a name such as `Europe/Berlin` or an offset such as `+02:00`".to_owned(),
             Self::Unresolved { .. } => "set the variable, or pass `--param name=value`".to_owned(),
             Self::NoFiles { .. } => "check the path and the pattern, or set `optional: true` on the stream".to_owned(),
             Self::BadPattern { .. } => "`*` is any text in a name, `**` any folders, `?` one character".to_owned(),
-            Self::Read { .. } => "check that the file exists and that this process may read it".to_owned(),
-            Self::Truncated { .. } => "the file is cut or damaged: have it written again; nothing of it was published".to_owned(),
-            Self::NotCompressed { .. } => "rename the file, or have it written again".to_owned(),
             Self::Changed { .. } => "run again once the writer is done; let writers rename finished files into place".to_owned(),
-            Self::NoHeader { .. } => "if files really have none, set `header: false`".to_owned(),
-            Self::NoColumn { column, found, .. } => {
-                let hint = cscopilot_diag::suggest::help(column, found.iter().map(String::as_str)).unwrap_or_default();
-                format!("{hint} (set `from:` to the file's name of the column, or `optional: true`)").trim_start().to_owned()
-            }
-            Self::ColumnTwice { .. } => "rename one of them in the file, or remove the column from the declaration".to_owned(),
-            Self::Parquet { .. } => "have the file written again; nothing of it was published".to_owned(),
             Self::TooManyRejected { .. } => {
                 "mend the files or the declared types; `max_rejected_pct` allows more. Nothing was published".to_owned()
             }
@@ -299,7 +196,7 @@ impl Coded for Error {
             }
             Self::BadState { .. } => "was it written by a newer version? Drop the table to read everything anew".to_owned(),
             Self::Rest(error) => return error.help(),
-            Self::Page(error) => return error.help(),
+            Self::Decode(error) => return error.help(),
             Self::DatabaseAddress { .. } => {
                 "write `postgres://user:password@host:5432/database`; signs such as `@` in a password become `%40`".to_owned()
             }

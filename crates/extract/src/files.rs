@@ -72,7 +72,7 @@ impl InputFile {
 }
 
 pub(crate) fn read_error(path: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::Read { path: path.to_owned(), reason: error.to_string() }
+    cscopilot_decode::Error::read(path, error).into()
 }
 
 impl Root {
@@ -100,7 +100,7 @@ impl Root {
     }
 
     fn bucket(url: &str, options: Vec<(String, String)>) -> Result<Self> {
-        let bad = |reason: String| Error::Read { path: url.to_owned(), reason };
+        let bad = |reason: String| read_error(url, &reason);
         let parsed = url::Url::parse(url).map_err(|e| bad(e.to_string()))?;
         let (store, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| bad(e.to_string()))?;
         Ok(Self::Bucket { store: store.into(), prefix, url: url.to_owned() })

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::plan::StreamPlan;
-use crate::reject::Tally;
+use cscopilot_decode::Tally;
 use cscopilot_lake::step::{CheckResult, CheckSeverity, CheckStatus, Outcome};
 
 /// The figures of one read.
@@ -67,9 +67,9 @@ pub(crate) fn rejected_pct(tally: &Tally, records: u64) -> f64 {
 
 /// The checks of a read: rejected rows by reason, and repeated keys where the stream has a key.
 pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
-    let table = plan.table.to_string();
+    let table = plan.tables.rows.to_string();
     let mut all = rejected_checks(&table, &totals.tally, totals.records);
-    if !plan.primary_key.is_empty() {
+    if !plan.rows.primary_key.is_empty() {
         let detail = (totals.repeated_keys > 0).then(|| {
             format!("rows that repeat the key ({}) of another row of the same read; the raw table keeps them all", key_names(plan))
         });
@@ -83,13 +83,13 @@ pub(crate) fn checks(plan: &StreamPlan, totals: &Totals) -> Vec<CheckResult> {
 }
 
 fn key_names(plan: &StreamPlan) -> String {
-    let names: Vec<&str> = plan.row_key().iter().map(|column| plan.columns[*column].name.as_ref()).collect();
+    let names: Vec<&str> = plan.rows.row_key().iter().map(|column| plan.rows.columns[*column].name.as_ref()).collect();
     names.join(", ")
 }
 
 /// Adds what a person should know.
 pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome) {
-    let table = &plan.table;
+    let table = &plan.tables.rows;
     if totals.tally.total() > 0 {
         outcome.warn(
             "EXT020",
@@ -103,7 +103,7 @@ pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome
         outcome.warn("EXT022", format!("{} rows of {table} came below the cursor of their file and were left out", totals.late));
     }
     if totals.records > totals.tally.total() {
-        for (column, _) in plan.columns.iter().zip(&totals.present).filter(|(column, present)| !**present && !column.optional) {
+        for (column, _) in plan.rows.columns.iter().zip(&totals.present).filter(|(column, present)| !**present && !column.optional) {
             outcome.warn("EXT023", format!("no row of {table} has `{}`, so the column `{}` is NULL everywhere", column.from, column.name));
         }
     }
@@ -112,7 +112,7 @@ pub(crate) fn warnings(plan: &StreamPlan, totals: &Totals, outcome: &mut Outcome
 /// The error of a stream that is given up.
 pub(crate) fn too_many(plan: &StreamPlan, totals: &Totals) -> Error {
     Error::TooManyRejected {
-        table: plan.table.to_string(),
+        table: plan.tables.rows.to_string(),
         rejected: totals.tally.total(),
         total: totals.records,
         pct: rejected_pct(&totals.tally, totals.records),

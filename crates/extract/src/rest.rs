@@ -2,7 +2,8 @@
 //!
 //! The way of a row: `stream` (which reads are due, over which windows and partitions) → `window_run` (one window, one commit) → `pages`
 //! (one answer after the other; `pager` says which, `request` builds it, `fetch` sends it within the limits until there is an answer that
-//! counts) → `crate::page` (records become typed rows) → `known` (rows that are there already are left out) → `commit`.
+//! counts) → `cscopilot_decode::page` (records become typed rows) → `crate::log` (rows that are there already are left out,
+//! the others are committed).
 
 use crate::error::{Error, Result};
 use cscopilot_diag::clock::Stopwatch;
@@ -11,19 +12,15 @@ use cscopilot_spec::connector::Connector;
 use cscopilot_spec::{Project, Source};
 
 mod children;
-mod commit;
 mod connection;
 mod doctor;
 mod error;
 mod fetch;
-mod hashed;
 mod job;
-mod known;
 mod pager;
 mod pages;
 mod plan;
 mod preview;
-mod recent;
 mod request;
 mod state;
 mod status;
@@ -39,7 +36,8 @@ pub(crate) use plan::ConnectorPlan;
 pub use preview::preview;
 pub use status::{StreamStatus, status};
 
-use crate::plan::{raw_table, rejected_table};
+use crate::log::Tables;
+use crate::log::state::Stored;
 
 /// Reads one stream of a connector into its raw table.
 ///
@@ -58,7 +56,7 @@ async fn drive(ctx: &StepContext, connections: &Connections, source_name: &str, 
     let (source, connector) = connector_of(&ctx.project, source_name).ok_or_else(no_stream)?;
     let plan = ConnectorPlan::new(source, connector, stream_name).ok_or_else(no_stream)?;
     let watch = Stopwatch::start();
-    let tables = commit::Tables { rows: raw_table(source_name, stream_name), rejected: rejected_table(source_name, stream_name) };
+    let tables = Tables::of(source_name, stream_name);
     let table = tables.rows.to_string();
     let stored = ctx.lake.table(&tables.rows).await?;
     crate::run::check_types(&table, &plan.schema(), stored.as_ref())?;

@@ -1,22 +1,21 @@
 //! Runs one stream: finds what is new, reads it, publishes rows and state in one commit.
 
-use crate::cursor::{Edge, join};
 use crate::error::{Error, Result};
 use crate::files::{InputFile, Root};
-use crate::keys::KeyCounter;
-use crate::parse::{FileContext, Parsed, Seen};
+use crate::log::commit::Commit;
+use crate::log::rejected::{Again, Waiting};
+use crate::log::state::Stored;
 use crate::plan::StreamPlan;
 use crate::read::read;
-use crate::reject::{Rejected, RejectedOfFile, Tally, rejected_batch, rejected_schema};
 use crate::report::{Totals, checks, rejected_pct, too_many, warnings};
 use crate::rest::Connections;
 use crate::state::{FileState, State};
 use crate::{database, rest};
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveTime;
+use cscopilot_decode::{Edge, FileContext, KeyCounter, Parsed, Seen, Tally};
+use cscopilot_lake::TableInfo;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_lake::{BatchSender, LateState, Mode, TableInfo, Write, channel, stream_of_batches};
 use cscopilot_spec::SourceKind;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
@@ -45,15 +44,15 @@ pub async fn run(ctx: &StepContext, connections: &Connections, source_name: &str
     let stream = source.streams.get(stream_name).ok_or_else(no_stream)?;
     let pattern = stream.files.as_ref().ok_or_else(no_stream)?;
     let plan = StreamPlan::new(source_name, source, stream_name, stream)?;
-    let table = plan.table.to_string();
+    let table = plan.tables.rows.to_string();
 
     let root = Root::open(&ctx.project, root)?;
     let found = root.list(pattern).await?;
     if found.is_empty() && !stream.optional {
         return Err(Error::NoFiles { pattern: pattern.value.clone(), root: root.shown() });
     }
-    let stored = ctx.lake.table(&plan.table).await?;
-    check_types(&table, &plan.schema, stored.as_ref())?;
+    let stored = ctx.lake.table(&plan.tables.rows).await?;
+    check_types(&table, &plan.rows.schema, stored.as_ref())?;
     let state = State::parse(&table, stored.as_ref().and_then(|t| t.state.as_ref()))?;
     let all = found.len();
     let files = state.changed(found);
@@ -122,25 +121,23 @@ struct FileResult {
     rows: u64,
     known: u64,
     edge: Option<Edge>,
-    rejected: Vec<Rejected>,
 }
 
 impl Reading<'_> {
     async fn run(self) -> Result<Outcome> {
         let contexts = Arc::new(self.contexts());
-        let (sender, data) = channel(Arc::clone(&self.plan.schema), 2);
-        let late = LateState::new();
-        let write = Write::new(self.plan.table.clone(), Mode::Append, data, self.ctx.txn()).with_late_state(late.clone());
-        // A task of its own, so that encoding on one core doesn't hold up parsing on the others.
-        let lake = self.ctx.lake.clone();
-        let commit = tokio::spawn(async move { lake.commit(write).await });
-        let driven = self.drive(contexts, sender, &late).await;
-        let committed = commit.await.map_err(|e| Error::Task(e.to_string()))?;
-        // The reader's own error says more than the commit that failed with it.
-        let totals = driven?;
-        let committed = committed?;
-        let mut outcome = match totals {
-            Some(totals) => self.outcome(&totals),
+        let mut commit = Commit::new(self.ctx, &self.plan.tables.rows, Arc::clone(&self.plan.rows.schema), self.ctx.txn());
+        let fed = match self.feed(&contexts, &mut commit).await {
+            Ok(fed) => fed,
+            Err(error) => {
+                commit.abandon(&error.to_string()).await;
+                return Err(error);
+            }
+        };
+        let state = fed.as_ref().map(|(_, state)| state.to_json()).unwrap_or_default();
+        let committed = commit.close(state).await?;
+        let mut outcome = match fed {
+            Some((totals, _)) => self.outcome(&totals),
             // The same run had committed before it died: its rows are there.
             None => Outcome { rows_in: committed.rows, ..Outcome::default() },
         };
@@ -148,9 +145,13 @@ impl Reading<'_> {
         Ok(outcome)
     }
 
+    fn extracted_at_micros(&self) -> i64 {
+        self.ctx.as_of.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
+    }
+
     fn contexts(&self) -> Vec<FileContext> {
-        let table = self.plan.table.to_string();
-        let extracted_at_micros = self.ctx.as_of.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        let table = self.plan.tables.rows.to_string();
+        let extracted_at_micros = self.extracted_at_micros();
         let context = |file: &InputFile| FileContext {
             key: file.key.clone(),
             batch: file.batch(&table),
@@ -159,35 +160,20 @@ impl Reading<'_> {
                 .files
                 .get(&file.key)
                 .and_then(|known| known.edge.as_ref())
-                .filter(|_| self.plan.cursor.is_some())
+                .filter(|_| self.plan.rows.cursor.is_some())
                 .map(Seen::new),
             extracted_at_micros,
         };
         self.files.iter().map(context).collect()
     }
 
-    /// Reads everything and feeds the commit; nothing where the commit turned out to be made already.
-    async fn drive(&self, contexts: Arc<Vec<FileContext>>, sender: BatchSender, late: &LateState) -> Result<Option<Totals>> {
-        match self.feed(&contexts, &sender).await {
-            Ok(Some((totals, state))) => {
-                late.set(state.to_json());
-                sender.finish().await;
-                Ok(Some(totals))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                sender.fail(std::io::Error::other(error.to_string())).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn feed(&self, contexts: &Arc<Vec<FileContext>>, sender: &BatchSender) -> Result<Option<(Totals, State)>> {
+    /// Reads everything and feeds the commit; nothing where that turned out to be made already.
+    async fn feed(&self, contexts: &Arc<Vec<FileContext>>, commit: &mut Commit) -> Result<Option<(Totals, State)>> {
         let plan = &self.plan;
         let mut results: Vec<FileResult> = self.files.iter().map(|_| FileResult::default()).collect();
-        let mut totals = Totals::new(plan.columns.len());
+        let mut totals = Totals::new(plan.rows.columns.len());
         let mut keys = KeyCounter::new();
-        let mut kept_bytes = 0;
+        let mut rejects = Waiting::default();
         let threads = self.ctx.project.threads();
         let mut parsed = read(Arc::clone(plan), Arc::clone(&self.files), Arc::clone(contexts), threads).boxed();
         let mut current = None;
@@ -205,21 +191,20 @@ impl Reading<'_> {
             let result = &mut results[file];
             result.rows += batch.num_rows() as u64 + known;
             result.known += known;
-            result.edge = join(result.edge.take(), edge);
+            result.edge = Edge::join(result.edge.take(), edge);
             for row in &rejected {
                 totals.tally.add(&contexts[file].key, row);
-                kept_bytes += row.raw.len() + row.detail.len() + size_of::<Rejected>();
             }
-            result.rejected.extend(rejected);
-            if kept_bytes > MAX_REJECTED_BYTES {
+            rejects.add(&contexts[file].key, &contexts[file].batch, rejected);
+            if rejects.bytes() > MAX_REJECTED_BYTES {
                 return Err(too_many(plan, &totals));
             }
             keys.add(&hashes);
-            if batch.num_rows() > 0 && !sender.send(batch).await {
+            if batch.num_rows() > 0 && !commit.send(batch).await? {
                 return Ok(None);
             }
         }
-        if !plan.primary_key.is_empty() {
+        if !plan.rows.primary_key.is_empty() {
             totals.repeated_keys = tokio::task::spawn_blocking(|| keys.repeated()).await.map_err(|e| Error::Task(e.to_string()))?;
         }
         if rejected_pct(&totals.tally, totals.records) > plan.max_rejected_pct {
@@ -227,7 +212,7 @@ impl Reading<'_> {
         }
         totals.files = results.len() as u64;
         self.late_rows(&results, &mut totals);
-        self.publish_rejected(contexts, &results).await?;
+        self.publish_rejected(&rejects).await?;
         let state = self.next_state(results, &totals);
         Ok(Some((totals, state)))
     }
@@ -241,27 +226,13 @@ impl Reading<'_> {
         }
     }
 
-    async fn publish_rejected(&self, contexts: &[FileContext], results: &[FileResult]) -> Result<()> {
-        let info = self.ctx.lake.table(&self.plan.rejected).await?;
-        let mut batches: Vec<RecordBatch> = Vec::new();
-        let mut fingerprint = blake3::Hasher::new();
-        for (context, result) in contexts.iter().zip(results) {
-            if !result.rejected.is_empty() {
-                let of = RejectedOfFile { file: &context.key, batch: &context.batch, rows: &result.rejected };
-                batches.push(rejected_batch(&of, context.extracted_at_micros)?);
-                fingerprint.update(context.batch.as_bytes());
-            }
+    async fn publish_rejected(&self, rejects: &Waiting) -> Result<()> {
+        let mut batches = blake3::Hasher::new();
+        for part in rejects.parts() {
+            batches.update(part.batch.as_bytes());
         }
-        let fingerprint = format!("rejected:{}", &fingerprint.finalize().to_hex()[..32]);
-        // A run that died between this commit and that of the rows is repeated; its rejected rows are there already.
-        let there = info.as_ref().is_some_and(|t| batches.is_empty() || t.fingerprint.as_ref() == Some(&fingerprint));
-        if there {
-            return Ok(());
-        }
-        let write = Write::new(self.plan.rejected.clone(), Mode::Append, stream_of_batches(rejected_schema(), batches), self.ctx.txn())
-            .with_fingerprint(Some(fingerprint));
-        self.ctx.lake.commit(write).await?;
-        Ok(())
+        let again = Again::Fingerprint(format!("rejected:{}", &batches.finalize().to_hex()[..32]));
+        rejects.publish(self.ctx, &self.plan.tables.rejected, self.extracted_at_micros(), self.ctx.txn(), again).await
     }
 
     fn next_state(&self, results: Vec<FileResult>, totals: &Totals) -> State {
@@ -273,7 +244,7 @@ impl Reading<'_> {
                 let before = self.state.files.get(&file.key).and_then(|f| f.edge.clone());
                 // A file that lost its newest rows keeps the cursor that it once had.
                 let edge = match (before, result.edge) {
-                    (Some(old), Some(new)) if old.value > new.value => Some(old),
+                    (Some(old), Some(new)) if old.is_beyond(&new) => Some(old),
                     (old, None) => old,
                     (_, new) => new,
                 };

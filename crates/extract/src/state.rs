@@ -1,8 +1,8 @@
-//! What a raw table remembers of the files it was read from. It commits with the rows, so the two can't disagree.
+//! What a raw table remembers of the files it was read from.
 
-use crate::cursor::Edge;
-use crate::error::{Error, Result};
 use crate::files::InputFile;
+use crate::log::state::Stored;
+use cscopilot_decode::Edge;
 use cscopilot_lake::step::CheckResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,20 +31,17 @@ pub(crate) struct FileState {
     pub(crate) edge: Option<Edge>,
 }
 
-const VERSION: u32 = 1;
+impl Stored for State {
+    fn fresh() -> Self {
+        Self { version: Self::VERSION, ..Self::default() }
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
 
 impl State {
-    pub(crate) fn parse(table: &str, value: Option<&serde_json::Value>) -> Result<Self> {
-        let Some(value) = value else { return Ok(Self { version: VERSION, ..Self::default() }) };
-        let bad = |reason: String| Error::BadState { table: table.to_owned(), reason };
-        let state: Self = serde_json::from_value(value.clone()).map_err(|e| bad(e.to_string()))?;
-        if state.version == VERSION { Ok(state) } else { Err(bad(format!("it has version {}, not {VERSION}", state.version))) }
-    }
-
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     /// The files that are new or have changed.
     pub(crate) fn changed(&self, files: Vec<InputFile>) -> Vec<InputFile> {
         files

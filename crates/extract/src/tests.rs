@@ -305,6 +305,22 @@ async fn a_run_that_died_between_its_two_commits_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_that_died_behind_its_commit_repeats_nothing() {
+    let mut f = Fixture::new(JSONL).await;
+    f.data("a.jsonl", [event("a", 10).as_str(), "no record\n"].concat());
+    f.night().await.unwrap();
+    let counts = "SELECT (SELECT count(*) FROM raw.s__x) AS rows, (SELECT count(*) FROM raw.s__x__rejected) AS rejected";
+    let before = f.rows(counts).await;
+    f.nights -= 1;
+    assert!(f.night().await.unwrap().up_to_date);
+    // Even if it finds more than it did: its commit was made.
+    f.data("b.jsonl", event("b", 20));
+    f.nights -= 1;
+    assert_eq!(f.night().await.unwrap().rows_out, 1);
+    assert_eq!(f.rows(counts).await, before);
+}
+
+#[tokio::test]
 async fn no_file_is_an_error_unless_the_stream_is_optional() {
     let mut f = Fixture::new(JSONL).await;
     let error = f.night().await.unwrap_err();

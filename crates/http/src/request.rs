@@ -68,6 +68,13 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Adds bytes as the body: a file.
+    #[must_use]
+    pub fn bytes(mut self, body: impl Into<Bytes>, content_type: &str) -> Self {
+        self.body = Some(body.into());
+        self.header("content-type", content_type)
+    }
+
     /// Adds a form as the body.
     #[must_use]
     pub fn form(mut self, fields: &[(String, String)]) -> Self {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, SchemaRef};
 use cscopilot_diag::{Diagnostics, suggest};
 use cscopilot_lake::TableName;
-use cscopilot_spec::{At, Loaded, Model, Project};
+use cscopilot_spec::{At, Loaded, Model, Project, Spine};
 
 use crate::data::frame;
-use crate::registry::runs;
+use crate::drift;
+use crate::registry::{decisions, runs};
 use crate::score;
 
 /// A learn task: the tables it reads and writes.
@@ -26,8 +27,13 @@ pub struct Task {
 pub fn reads_writes(project: &Project) -> Vec<Task> {
     let task = |loaded: &Loaded<Model>| Task {
         model: loaded.name.clone(),
-        reads: [&loaded.value.features.table, &loaded.value.label.table].into_iter().filter_map(|t| t.value.parse().ok()).collect(),
-        writes: vec![runs::table(), score::table()],
+        // A decision about a version is a reason to score anew.
+        reads: [&loaded.value.features.table, &loaded.value.label.table]
+            .into_iter()
+            .filter_map(|t| t.value.parse().ok())
+            .chain([decisions::table()])
+            .collect(),
+        writes: vec![runs::table(), score::table(), score::movements_table(), drift::table()],
     };
     project.models.values().map(task).collect()
 }
@@ -37,7 +43,12 @@ pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     if project.models.is_empty() {
         return BTreeMap::new();
     }
-    BTreeMap::from([(runs::table(), runs::schema()), (score::table(), score::schema())])
+    BTreeMap::from([
+        (runs::table(), runs::schema()),
+        (score::table(), score::schema()),
+        (score::movements_table(), score::movements_schema()),
+        (drift::table(), drift::schema()),
+    ])
 }
 
 /// Checks each model's tables and columns against the tables that the project makes.
@@ -51,6 +62,17 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     out.push(no_column(loaded, column, &model.features.table, schema));
                 }
             }
+            if let Some(Spine::Renewals { column, .. }) = &model.spine {
+                match schema.field_with_name(column) {
+                    Err(_) => out.push(no_column(loaded, column, &model.features.table, schema)),
+                    Ok(field) if !field.data_type().is_temporal() => out.push(
+                        loaded
+                            .error("LRN062", column, format!("`{column}` is {}, renewals must be dates", field.data_type()))
+                            .with_help("write CAST(… AS DATE) in the table's SQL file"),
+                    ),
+                    Ok(_) => {}
+                }
+            }
             for column in &model.features.include {
                 if let Ok(field) = schema.field_with_name(column)
                     && !frame::is_feature_type(field.data_type())
@@ -62,7 +84,8 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
                     );
                 }
             }
-            if frame::features_of(model, schema).is_empty() {
+            row_columns(loaded, schema, out);
+            if frame::features_of(model, schema, project.features.get(model.dictionary()).map(|d| &d.value)).is_empty() {
                 let table = &model.features.table;
                 out.push(
                     loaded
@@ -85,6 +108,30 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
             }
         }
     }
+}
+
+/// The columns that say what a row is worth and by what rows are told apart.
+fn row_columns(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics) {
+    let model = &loaded.value;
+    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..));
+    let mut check = |column: &At<String>, is_segment: bool| {
+        let Ok(field) = schema.field_with_name(column) else {
+            return out.push(no_column(loaded, column, &model.features.table, schema));
+        };
+        let found = field.data_type();
+        let (right, wanted, help) = if is_segment {
+            let right = text(found) || found.is_integer() || *found == DataType::Boolean;
+            (right, "text, a boolean or a whole number", "put the values into bands in the table's SQL file")
+        } else {
+            (found.is_numeric(), "a number", "name a numeric column of the features table")
+        };
+        if !right {
+            out.push(loaded.error("LRN062", column, format!("`{column}` is {found}, it must be {wanted}")).with_help(help));
+        }
+    };
+    model.weight.iter().chain(model.tenure.iter().map(|t| &t.column)).for_each(|column| check(column, false));
+    let fold = model.split.cross_validation.iter().map(|c| &c.fold_column);
+    model.segments.iter().chain(fold).for_each(|column| check(column, true));
 }
 
 fn known_table<'a>(

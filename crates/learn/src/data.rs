@@ -2,6 +2,9 @@
 
 mod bridge;
 pub mod dataset;
+pub mod folds;
 pub mod frame;
 pub mod leaks;
+mod row_columns;
+mod spine;
 pub mod split;

@@ -1,6 +1,6 @@
 //! What can go wrong while learning and scoring.
 
-use cscopilot_diag::{Coded, Domain};
+use cscopilot_diag::{Coded, Domain, ExitClass};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -72,9 +72,77 @@ pub enum Error {
         /// The features table.
         table: String,
     },
+    /// A model without any training.
+    #[error("the model `{0}` has never been trained")]
+    NeverTrained(String),
+    /// A version that does not exist, or not yet on the date.
+    #[error("the model `{model}` has no version {version} on {as_of}; it has {}", list(.known))]
+    NoVersion {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        version: i64,
+        /// The date that was asked for.
+        as_of: chrono::NaiveDate,
+        /// The versions there are.
+        known: Vec<i64>,
+    },
+    /// An alias that no version has.
+    #[error("the model `{model}` has no {alias}")]
+    NoAlias {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: &'static str,
+    },
+    /// A version whose training found too little to learn from.
+    #[error("version {version} of `{model}` holds no model: {reason}")]
+    NothingFitted {
+        /// The model.
+        model: String,
+        /// The version.
+        version: i64,
+        /// Why.
+        reason: String,
+    },
+    /// A rollback without an earlier champion.
+    #[error("there is no earlier champion of `{model}`: {}", champion.map_or_else(|| "it has none".to_owned(), |v| format!("version {v} is the first")))]
+    NothingBefore {
+        /// The model.
+        model: String,
+        /// The champion.
+        champion: Option<i64>,
+    },
+    /// A promotion that would change nothing.
+    #[error("version {version} is the champion of `{model}` already")]
+    ChampionAlready {
+        /// The model.
+        model: String,
+        /// The version.
+        version: i64,
+    },
+    /// MLflow can't be reached, or refuses.
+    #[error(transparent)]
+    Mlflow(#[from] cscopilot_http::Error),
+    /// The settings of MLflow don't do.
+    #[error("mlflow: {reason}")]
+    MlflowSettings {
+        /// Why not.
+        reason: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// MLflow's answer lacks something.
+    #[error("mlflow's answer has no `{0}`")]
+    MlflowAnswer(&'static str),
     /// A thread of ours died.
     #[error("training stopped unexpectedly: {0}")]
     Thread(String),
+}
+
+fn list(versions: &[i64]) -> String {
+    let texts: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 fn leak_message(leaks: &[crate::data::leaks::Leak]) -> String {
@@ -101,6 +169,15 @@ impl Coded for Error {
             Self::NotAdditive { .. } => "LRN026",
             Self::BadModel { .. } => "LRN030",
             Self::MissingFeatures { .. } => "LRN031",
+            Self::NeverTrained(_) => "LRN032",
+            Self::NoVersion { .. } => "LRN033",
+            Self::NothingFitted { .. } => "LRN034",
+            Self::NothingBefore { .. } => "LRN035",
+            Self::ChampionAlready { .. } => "LRN036",
+            Self::NoAlias { .. } => "LRN037",
+            Self::Mlflow(error) => error.code(),
+            Self::MlflowSettings { .. } => "LRN056",
+            Self::MlflowAnswer(_) => "LRN057",
             Self::Thread(_) => "LRN040",
         }
     }
@@ -108,15 +185,37 @@ impl Coded for Error {
     fn domain(&self) -> Domain {
         match self {
             Self::Lake(error) => error.domain(),
+            Self::Mlflow(error) => error.domain(),
+            Self::MlflowSettings { .. } => Domain::User,
+            Self::MlflowAnswer(_) => Domain::External,
             Self::NoModel(_) | Self::NoTable(_) | Self::Column(_) | Self::NoFeatures(_) | Self::Leak(_) => Domain::User,
             Self::BadModel { .. } | Self::MissingFeatures { .. } => Domain::User,
+            Self::NeverTrained(_) | Self::NoVersion { .. } | Self::NothingFitted { .. } => Domain::User,
+            Self::NothingBefore { .. } | Self::ChampionAlready { .. } | Self::NoAlias { .. } => Domain::User,
             _ => Domain::Internal,
+        }
+    }
+
+    fn exit_class(&self) -> ExitClass {
+        match self {
+            Self::Lake(error) => error.exit_class(),
+            // What the command line asks for is not there: nothing was started.
+            Self::NeverTrained(_)
+            | Self::NoVersion { .. }
+            | Self::NothingFitted { .. }
+            | Self::NothingBefore { .. }
+            | Self::ChampionAlready { .. }
+            | Self::NoAlias { .. } => ExitClass::Invalid,
+            _ => ExitClass::Failed,
         }
     }
 
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::Lake(error) => return error.help(),
+            Self::Mlflow(error) => return error.help(),
+            Self::MlflowSettings { help, .. } => return help.clone(),
+            Self::MlflowAnswer(_) => "is this the address of an MLflow tracking server?",
             Self::NoModel(_) => "models are the files in `configs/models/`",
             Self::NoTable(_) => "run the transform step that makes it first",
             Self::Column(_) | Self::NoFeatures(_) => "correct the model's YAML file, or the SQL file of the table",
@@ -125,7 +224,15 @@ impl Coded for Error {
                  if it is right after all, raise `leak_auc` in the model's YAML file"
             }
             Self::NotConverging => "raise the penalties under `l2:` of the logistic regression",
-            Self::BadModel { .. } => "delete the model's folder and its rows in `ops.model_runs`, then train it again",
+            Self::BadModel { .. } => {
+                "put the file back from a backup, go on with another version through `cscopilot models promote` or `rollback`, or train \
+                 this one again with `--full-refresh` and the date of its training"
+            }
+            Self::NeverTrained(_) => "`cscopilot models` lists those that were; `cscopilot run nightly` trains what is due",
+            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::NothingFitted { .. } | Self::ChampionAlready { .. } => {
+                "`cscopilot models` lists all versions"
+            }
+            Self::NothingBefore { .. } => "make any other version champion with `cscopilot models promote`",
             Self::MissingFeatures { .. } => "bring the columns back, or train the model again",
             _ => return None,
         };

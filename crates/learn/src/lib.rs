@@ -3,7 +3,7 @@
 //! Start with [`run`], the learn step: it trains a model where that is due and scores tonight's accounts. The way of a
 //! training: [`data::frame`] joins features with labels through the lake's SQL and hands the rows over from Arrow without a copy
 //! (`data::bridge`); [`data::split`] cuts the past; [`estimate::validate`] lets the estimators compete on folds that roll forward in time;
-//! [`train`] judges the winner on a later slice and decides; [`registry`] keeps what was made; [`score`] uses it.
+//! [`mod@train`] judges the winner on a later slice, [`promote`] asks the gates; [`registry`] keeps what was made; [`score`] uses it.
 //!
 //! # Invariants
 //! - What is learned from ends a whole label window before what is judged on begins.
@@ -15,19 +15,27 @@
 pub mod calibrate;
 pub mod check;
 pub mod data;
+pub mod drift;
 mod error;
 pub mod estimate;
 pub mod metrics;
 #[cfg(test)]
 mod night;
+pub mod promote;
 pub mod registry;
 pub mod score;
 pub mod step;
+#[cfg(test)]
+mod studies;
+#[cfg(test)]
+mod ten_nights;
 pub mod train;
 
 pub use check::{Task, check, outputs, reads_writes};
 pub use data::leaks::{Leak, differences, leaks};
 pub use error::{Error, Result};
+pub use registry::compare::{Comparison, FigurePair, VersionName};
+pub use registry::decisions::{Action, Decision, promote, rollback};
 pub use registry::runs::ModelRun;
 pub use registry::{Aliases, aliases};
 pub use score::explain::{Contribution, Explained, ModelVersion, explain, models};

@@ -24,7 +24,7 @@ fn tonight() -> NaiveDate {
 
 /// What the simulated features know about the event.
 #[derive(Clone, Copy, PartialEq)]
-enum World {
+pub(crate) enum World {
     /// Logins say something.
     Signal,
     /// Nothing says anything.
@@ -78,9 +78,9 @@ async fn fill(lake: &Lake, world: World) {
     commit(lake, "labels.churn", RecordBatch::try_new(Arc::new(schema), columns).unwrap()).await;
 }
 
-struct House {
+pub(crate) struct House {
     _folder: tempfile::TempDir,
-    ctx: StepContext,
+    pub(crate) ctx: StepContext,
 }
 
 impl House {
@@ -89,13 +89,21 @@ impl House {
     }
 
     async fn with_model(world: World, more: &str) -> Self {
+        Self::with_files(world, more, "", &[]).await
+    }
+
+    /// With more in the files of the model and of the project, and with further files.
+    pub(crate) async fn with_files(world: World, more: &str, project: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("cscopilot.yaml", "version: 1\nname: test\nlake: lake\n");
+        write("cscopilot.yaml", &format!("version: 1\nname: test\nlake: lake\n{project}"));
+        for (path, text) in files {
+            write(path, text);
+        }
         let model = "version: 1\ntitle: Churn\nlabel: {table: labels.churn, column: churned, horizon_days: 28, lead_days: 2}\n\
                      features: {table: features.account_features}\n";
         write("configs/models/churn.yaml", &format!("{model}{more}"));
@@ -120,7 +128,7 @@ impl House {
         Self { _folder: folder, ctx }
     }
 
-    fn again(&self, run: &str, full_refresh: bool) -> StepContext {
+    pub(crate) fn again(&self, run: &str, full_refresh: bool) -> StepContext {
         StepContext { run_id: run.to_owned(), full_refresh, ..self.ctx.clone() }
     }
 
@@ -161,7 +169,9 @@ async fn a_night_with_signal_promotes_scores_and_repeats_to_the_byte() {
     let (files, scores, runs) =
         (house.files().await, house.rows("marts.model_scores", "account_id").await, house.rows("ops.model_runs", "version").await);
     let names: Vec<&str> = files.iter().map(|(n, _)| n.rsplit('/').next().unwrap()).collect();
-    for needed in ["aliases.json", "calibration.json", "card.json", "card.md", "features.json", "metrics.json"] {
+    for needed in
+        ["aliases.json", "calibration.json", "card.html", "card.json", "card.md", "features.json", "manifest.json", "metrics.json"]
+    {
         assert!(names.contains(&needed), "{names:?}");
     }
 
@@ -232,4 +242,79 @@ async fn an_account_is_explained_in_full() {
     assert!((explained[0].base_value + sum - explained[0].margin).abs() < 1e-4);
     assert_eq!(explained[0].contributions.len(), 3);
     assert!(crate::explain(&house.ctx, "nobody").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_of_a_person_outlasts_the_night_and_ends_with_the_next_promotion() {
+    let house = House::new(World::Signal).await;
+    run(&house.ctx, "churn").await.unwrap();
+    let on =
+        |run: &str, days: u64, full_refresh| StepContext { as_of: tonight() + chrono::Days::new(days), ..house.again(run, full_refresh) };
+    let (lake, day) = (&house.ctx.lake, |days| tonight() + chrono::Days::new(days));
+    // The first champion has nothing before it, and can't be promoted again; what isn't there can't either.
+    let invalid = cscopilot_diag::ExitClass::Invalid;
+    for (error, code) in [
+        (crate::rollback(lake, "churn", tonight(), None).await.unwrap_err(), "LRN035"),
+        (crate::promote(lake, "churn", 1, tonight(), None).await.unwrap_err(), "LRN036"),
+        (crate::promote(lake, "churn", 7, tonight(), None).await.unwrap_err(), "LRN033"),
+        (crate::promote(lake, "expansion", 1, tonight(), None).await.unwrap_err(), "LRN032"),
+    ] {
+        assert_eq!((error.code(), error.exit_class()), (code, invalid), "{error}");
+    }
+    // A month later it is trained again.
+    let second = run(&on("run-2", 31, false), "churn").await.unwrap();
+    assert_eq!((&second.facts["trained_version"], &second.facts["champion_version"]), (&2.into(), &2.into()), "{:?}", second.facts);
+    let decision = crate::rollback(lake, "churn", day(32), Some("odd reasons")).await.unwrap();
+    assert_eq!((decision.version, decision.previous, decision.number), (1, Some(2), 1));
+    let a = aliases(&house.ctx.lake.objects(), "churn").await.unwrap();
+    assert_eq!((a.champion, a.challenger), (Some(1), Some(2)));
+    assert_eq!(run(&on("run-3", 33, false), "churn").await.unwrap().facts["champion_version"], 1);
+    // A night of before the decision knows nothing of it.
+    assert_eq!(run(&on("run-4", 31, true), "churn").await.unwrap().facts["champion_version"], 2);
+    // The next training that passes is champion again.
+    assert_eq!(run(&on("run-5", 64, false), "churn").await.unwrap().facts["champion_version"], 3);
+
+    // A version whose file is damaged is not promoted.
+    let objects = house.ctx.lake.objects();
+    objects.put("models/churn/v0002/card.json", b"{}".to_vec()).await.unwrap();
+    let error = crate::promote(lake, "churn", 2, day(65), None).await.unwrap_err();
+    assert_eq!(error.code(), "LRN030");
+    assert!(error.to_string().contains("models/churn/v0002/card.json"), "{error}");
+    assert_eq!(run(&on("run-6", 65, false), "churn").await.unwrap().facts["champion_version"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_training_is_compared_with_the_champion_on_rows_that_neither_has_seen() {
+    let more = "gates: {bootstrap_samples: 200}\nweight: logins_28d\nsegments: [segment]\n\
+                tenure: {column: tickets_open, min_days: 1, bands_days: [2, 4]}\nprofit: {clv: 100, incentive: 5, contact_cost: 1}\n";
+    let house = House::with_model(World::Signal, more).await;
+    let before = tonight() - Months::new(1);
+    let first = run(&StepContext { as_of: before, ..house.ctx.clone() }, "churn").await.unwrap();
+    assert_eq!(first.facts["promoted"], true, "{:?}", first.facts);
+    run(&house.again("run-2", false), "churn").await.unwrap();
+
+    let metrics = |version: i64| {
+        let objects = house.ctx.lake.objects();
+        async move { objects.get_json::<serde_json::Value>(&format!("models/churn/v{version:04}/metrics.json")).await.unwrap().unwrap() }
+    };
+    let (first, second) = (metrics(1).await, metrics(2).await);
+    assert!(first["judgement"]["champion"].is_null());
+    let judgement = &second["judgement"];
+    assert_eq!(judgement["champion"]["version"], 1, "{:#}", judgement["champion"]);
+    let gate = |name: &str| judgement["gates"].as_array().unwrap().iter().find(|g| g["gate"] == name).unwrap()["passed"].clone();
+    assert_eq!((gate("champion"), gate("backtest")), (true.into(), true.into()));
+
+    // Every estimator at every cut-off, by rows and by weight; segments and bands of tenure; the youngest left out.
+    for estimator in judgement["backtest"].as_array().unwrap() {
+        let cutoffs = estimator["cutoffs"].as_array().unwrap();
+        assert_eq!(cutoffs.last().unwrap()["part"], "test");
+        for figures in cutoffs.iter().chain([&estimator["pooled"]]) {
+            assert!(figures["by_rows"]["auc"]["low"].as_f64().unwrap() > 0.5, "{figures:#}");
+            assert!(figures["by_rows"]["expected_profit"]["value"].as_f64().unwrap() > 0.0);
+            assert!(figures["by_weight"]["lift_10pct"]["high"].is_f64() && figures["by_weight"]["expected_profit"].is_null());
+        }
+    }
+    let segments: Vec<&str> = judgement["segments"].as_array().unwrap().iter().map(|s| s["segment"].as_str().unwrap()).collect();
+    assert_eq!(segments, ["large", "small", "under 2 days", "2 to 3 days", "4 days and more"]);
+    assert!(judgement["rows_too_young"].as_u64().unwrap() > 500);
 }

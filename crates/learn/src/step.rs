@@ -1,20 +1,23 @@
 //! The learn step: train if due, then score tonight's accounts.
 
+use cscopilot_diag::Coded;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_spec::{FeatureDictionary, Loaded, Model};
+use cscopilot_spec::{Drift, Explain, FeatureDictionary, Loaded, Model};
 
 use crate::data::dataset::Dataset;
 use crate::data::frame;
+use crate::drift::{self, Picture};
 use crate::error::{Error, Result};
+use crate::promote::champion::{self, Recipe};
+use crate::registry;
 use crate::registry::card::{self, Head};
 use crate::registry::runs::{self, ModelRun};
-use crate::registry::{self, Aliases};
-use crate::score::reasons::Narrator;
-use crate::score::{self, Stamp};
+use crate::registry::{mlflow, page};
+use crate::score::{self, Evening, Stamp, Tonight, Words};
 use crate::train::{self, Training};
 
 /// Part of every model's definition: raised when the same YAML would train another model.
-const TRAINER: &str = "trainer 1";
+const TRAINER: &str = "trainer 2";
 
 pub(crate) fn model<'a>(ctx: &'a StepContext, name: &str) -> Result<&'a Loaded<Model>> {
     ctx.project.models.get(name).ok_or_else(|| Error::NoModel(name.to_owned()))
@@ -26,8 +29,10 @@ pub(crate) fn dictionary<'a>(ctx: &'a StepContext, model: &Model) -> Option<&'a 
 
 /// The definition's hash: what the YAML file says, and how this program reads it.
 fn definition(model: &Loaded<Model>) -> String {
+    // What is done with a trained model asks for no other one.
+    let model = Model { explain: Explain::default(), drift: Drift::default(), ..model.value.clone() };
     let mut hash = blake3::Hasher::new();
-    hash.update(TRAINER.as_bytes()).update(&[0]).update(format!("{:?}", model.value).as_bytes());
+    hash.update(TRAINER.as_bytes()).update(&[0]).update(format!("{model:?}").as_bytes());
     hash.finalize().to_hex()[..16].to_owned()
 }
 
@@ -50,7 +55,23 @@ pub async fn run(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.rows_out = scored.rows_out;
     outcome.warnings.extend(scored.warnings);
     outcome.facts.extend(scored.facts);
+    outcome.checks.extend(scored.checks);
+    send_to_mlflow(ctx, name, &mut outcome).await;
     Ok(outcome)
+}
+
+/// The second registry, where there is one. The scores don't wait for it: what could not be sent is sent the next night.
+async fn send_to_mlflow(ctx: &StepContext, name: &str, outcome: &mut Outcome) {
+    let Some(server) = ctx.project.mlflow() else { return };
+    ctx.progress.note(format!("sending {name} to MLflow"));
+    match mlflow::send(ctx, server, name).await {
+        Ok(sent) if !sent.versions.is_empty() => outcome.fact("mlflow_versions", sent.versions),
+        Ok(_) => {}
+        Err(error) => {
+            let message = error.to_diagnostic().message;
+            outcome.warn("LRN055", format!("the versions of `{name}` are not all in MLflow, the next night tries again: {message}"));
+        }
+    }
 }
 
 fn report(outcome: &mut Outcome, run: &ModelRun) {
@@ -73,36 +94,42 @@ pub async fn train(ctx: &StepContext, name: &str) -> Result<ModelRun> {
     let loaded = model(ctx, name)?;
     ctx.progress.note(format!("reading the rows of {name}"));
     let schema = frame::schema_of(&ctx.lake, &loaded.value.features.table).await?;
-    let features = frame::features_of(&loaded.value, &schema);
+    let features = frame::features_of(&loaded.value, &schema, dictionary(ctx, &loaded.value));
     if features.is_empty() {
         return Err(Error::NoFeatures(loaded.value.features.table.value.clone()));
     }
     frame::schema_of(&ctx.lake, &loaded.value.label.table).await?;
     let data = frame::labelled(&ctx.lake, &loaded.value, &features, ctx.as_of).await?;
     ctx.progress.rows(data.len() as u64);
+    let known = runs::read(&ctx.lake, Some(name)).await?;
+    let champion = champion::present(&ctx.lake, name, &loaded.value, &known, &features, ctx.as_of).await?;
     ctx.progress.note(format!("training {name} on {} rows", data.len()));
-    let (data, training) = off_thread({
+    let (data, training) = score::blocking({
         let model = loaded.value.clone();
-        move || train::train(&model, &data).map(|training| (data, training))
+        move || train::train(&model, &data, champion.as_ref()).map(|training| (data, training))
     })
     .await?;
     register(ctx, loaded, &data, &training).await
 }
 
-/// Training keeps all cores busy: it must not block the threads that serve other steps.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::Thread(e.to_string()))?
-}
-
 async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training: &Training) -> Result<ModelRun> {
     let (name, model) = (loaded.name.as_str(), &loaded.value);
-    let features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
+    let mut features = training.judged.as_ref().map(|j| card::feature_list(model, data, j, dictionary(ctx, model)));
+    if let Some(list) = &mut features {
+        let schema = frame::schema_of(&ctx.lake, &list.table).await?;
+        let known = schema.fields().iter().filter(|f| data.table.features.contains(f.name()));
+        list.types = known.map(|f| (f.name().clone(), f.data_type().to_string())).collect();
+    }
     let detail = card::detail(model, data, training, features.as_ref());
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     if let (Some(judged), Some(features)) = (&training.judged, &features) {
         files.push((judged.fitted.file_name().to_owned(), judged.fitted.bytes()?));
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
+        let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
+        files.push(("recipe.json".to_owned(), card::pretty(&recipe)?));
+        let margins = judged.fitted.margins(&data.table, &judged.all)?;
+        files.push((drift::FILE.to_owned(), card::pretty(&Picture::of(data, &judged.all, &margins))?));
     }
     files.push(("metrics.json".to_owned(), card::pretty(&detail)?));
     let digest = digest(&files, &training.reason, &definition(loaded));
@@ -121,9 +148,13 @@ async fn register(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, tra
     };
     files.push(("card.json".to_owned(), card::json_card(&head, model, data, &detail)?));
     files.push(("card.md".to_owned(), card::markdown(&head, model, data, training, features.as_ref()).into_bytes()));
+    let source = page::Source { head: &head, model, data, training, features: features.as_ref(), detail: &detail };
+    files.push(("card.html".to_owned(), page::page(&source).into_bytes()));
     registry::write(&ctx.lake.objects(), name, version, &files).await?;
 
-    let run = model_run(ctx, loaded, data, training, Identity { version, digest, detail: detail.to_string() });
+    let mut run = model_run(ctx, loaded, data, training, Identity { version, digest, detail: detail.to_string() });
+    // Decisions are rows of their own.
+    run.decisions = same.map(|r| r.decisions.clone()).unwrap_or_default();
     if same.is_none_or(|r| *r != run) {
         // The promotion: from this commit on the version is what the registry says it is.
         runs::commit(&ctx.lake, &run, ctx.txn()).await?;
@@ -181,6 +212,7 @@ fn model_run(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training
         definition: definition(loaded),
         digest: id.digest,
         detail: id.detail,
+        decisions: Vec::new(),
     }
 }
 
@@ -190,7 +222,7 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     let known = runs::read(&ctx.lake, Some(name)).await?;
     let champion = runs::champion(&known, ctx.as_of);
     let newest = known.iter().max_by_key(|r| (r.as_of, r.version));
-    let refused = newest.filter(|r| !r.promoted);
+    let refused = newest.filter(|r| !r.promoted && champion.is_none_or(|c| c.version != r.version));
     let mut outcome = Outcome::default();
     let title = loaded.value.title.clone().unwrap_or_else(|| name.to_owned());
     if let Some(refused) = refused {
@@ -201,41 +233,36 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
         outcome.fact("refused_because", refused.reason.clone());
         outcome.warn("LRN050", format!("the model `{title}` was not promoted: {}; {instead}", refused.reason));
     }
-    let newest_champion = known.iter().filter(|r| r.promoted).max_by_key(|r| (r.as_of, r.version));
-    let aliases = Aliases { champion: newest_champion.map(|r| r.version), challenger: refused.map(|r| r.version) };
+    let aliases = registry::standing(&known);
 
-    let source = &loaded.value.features.table;
+    let stamp = |champion: Option<(i64, &str)>| Stamp {
+        model: name.to_owned(),
+        version: champion.map_or(0, |c| c.0),
+        estimator: champion.map_or_else(String::new, |c| c.1.to_owned()),
+        as_of: ctx.as_of,
+    };
     let Some(champion) = champion else {
-        score::ensure_table(&ctx.lake, ctx.txn()).await?;
+        score::without_champion(ctx, &stamp(None)).await?;
         registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
         outcome.fact("mode", "rules alone");
         outcome.fact("verdict", refused.map_or_else(|| "rules alone".to_owned(), |r| format!("rules alone: {}", r.reason)));
         return Ok(outcome);
     };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
-    let batches = score::rows(&ctx.lake, name, champion.version, &registered, ctx.as_of).await?;
-    let table = frame::table(&batches, &registered.features.names())?;
-    outcome.rows_in = table.rows as u64;
-    ctx.progress.note(format!("scoring {} accounts with {name}", table.rows));
-    if let Some(accounts) = score::account_ids(&batches)? {
-        let stamp = Stamp {
-            model: name.to_owned(),
-            version: champion.version,
-            estimator: score::estimator(&registered.fitted).to_owned(),
-            as_of: ctx.as_of,
-        };
-        let dictionary = dictionary(ctx, &loaded.value).cloned();
-        let outcome_word = loaded.value.outcome(name).to_owned();
-        let model_name = name.to_owned();
-        let rows = off_thread(move || {
-            let narrator = Narrator { features: &registered.features.features, dictionary: dictionary.as_ref(), outcome: &outcome_word };
-            score::score(&model_name, &registered, &table, narrator).and_then(|scores| score::batch(accounts, &scores, &stamp))
-        })
-        .await?;
-        outcome.rows_out = rows.num_rows() as u64;
+    let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
+    outcome.rows_in = evening.len() as u64;
+    ctx.progress.note(format!("scoring {} accounts with {name}", evening.len()));
+    if evening.len() > 0 {
+        let stamp = stamp(Some((champion.version, score::estimator(&registered.fitted))));
+        let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
+        outcome.rows_out = outcome.rows_in;
+        compare(ctx, loaded, &tonight, &mut outcome).await?;
+        let words = Words { dictionary: dictionary(ctx, &loaded.value).cloned(), outcome: loaded.value.outcome(name).to_owned() };
+        let explain = (loaded.value.explain == Explain::All).then(|| (words, champion.digest.clone()));
+        score::score(ctx, tonight, explain, &mut outcome).await?;
         ctx.progress.rows(outcome.rows_out);
-        score::commit(&ctx.lake, rows, ctx.txn()).await?;
     } else {
+        let source = &loaded.value.features.table;
         outcome.warn("LRN051", format!("table `{source}` has no rows for {}: no account was scored with `{title}`", ctx.as_of));
     }
     registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
@@ -245,6 +272,22 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     outcome.fact("champion_estimator", champion.estimator.clone().unwrap_or_default());
     outcome.fact("champion_auc", champion.auc.map_or(serde_json::Value::Null, Into::into));
     Ok(outcome)
+}
+
+/// Compares tonight's accounts with those that the model learned from; a version without a picture of them can't be compared.
+async fn compare(ctx: &StepContext, loaded: &Loaded<Model>, tonight: &Tonight, outcome: &mut Outcome) -> Result<()> {
+    let (stamp, model) = (&tonight.stamp, &loaded.value);
+    let path = format!("{}/{}", registry::folder(&stamp.model, stamp.version), drift::FILE);
+    let Some(picture) = ctx.lake.objects().get_json::<Picture>(&path).await? else { return Ok(()) };
+    let labels = match picture.last_as_of {
+        Some(after) => frame::labels_since(&ctx.lake, model, after, ctx.as_of).await?,
+        None => (0, 0),
+    };
+    let subject = drift::Subject { table: &tonight.evening.table, margins: &tonight.margins, labels };
+    let drifted = drift::measure(&picture, &tonight.model.features, &subject, &model.drift);
+    outcome.checks.extend(drift::checks(&stamp.model, &drifted, tonight.evening.len()));
+    let rows = drift::batch(&drifted, stamp)?;
+    score::publish_rows(ctx, drift::table(), drift::schema(), "kind, name", stamp, rows).await
 }
 
 /// The champion in a few words, for summaries.

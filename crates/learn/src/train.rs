@@ -1,17 +1,32 @@
-//! From labelled rows to a judged model. Pure: same rows, same settings, same result.
+//! From labelled rows to a judged model: the competition, the judging and the decision. Pure: same rows, same settings, same result.
 
-use cscopilot_spec::{Calibration, Model};
+pub mod backtest;
+pub mod contender;
+mod cross;
+pub mod figures;
+#[cfg(test)]
+pub(crate) mod permuted;
+pub mod segments;
+
+use chrono::NaiveDate;
+use cscopilot_spec::Model;
 use serde::Serialize;
 
-use crate::calibrate::{Calibrator, ISOTONIC_EVENTS};
+use crate::calibrate::{self, Calibrator};
 use crate::data::dataset::Dataset;
 use crate::data::leaks::leaks;
 use crate::data::split::{self, Plan};
 use crate::error::{Error, Result};
 use crate::estimate::fitted::{Choice, Chosen, Fitted};
 use crate::estimate::validate::{FoldFigures, Validated, validate};
-use crate::metrics::bootstrap::{Draws, Uncertainty, uncertainty};
-use crate::metrics::{self, Bin};
+use crate::metrics;
+use crate::metrics::measure::Figure;
+use crate::promote::champion::{Champion, Comparison};
+use crate::promote::{self, Drift, Evidence, Gate, Stability};
+use backtest::{Backtest, Bench, Places};
+use contender::Contender;
+pub use figures::{Gain, TestFigures};
+use segments::{SegmentFigures, Segments};
 
 /// At most about this many rows are learned from.
 const MOST_ROWS: usize = 60_000;
@@ -48,6 +63,76 @@ pub struct Judged {
     pub plan: Plan,
     /// All labelled rows, or a sample of their accounts where there are very many: what the refitted model learned from.
     pub all: Vec<usize>,
+    /// Everything that was measured beyond that.
+    pub judgement: Judgement,
+}
+
+/// How a model was judged; `judgement` in `metrics.json`.
+///
+/// Wherever a figure has an interval it reads `{"value": 0.8, "low": 0.74, "high": 0.85}`, and figures are maps by name:
+/// `auc`, `average_precision`, `log_loss`, `brier`, `calibration_error`, `calibration_ratio`, `lift_5pct`, `lift_10pct`,
+/// `lift_20pct`, `captured_5pct`, `captured_10pct`, `captured_20pct` (shares from 0 to 1), and with `profit:` in the model's
+/// file `expected_profit` (money per row) and `contacted_share`. The map is empty where only one class occurs.
+///
+/// ```json
+/// {
+///   "bootstrap": {"samples": 1000, "confidence": 0.95, "drawn_by": "account"},
+///   "weight": "arr",
+///   "backtest": [{
+///     "estimator": "xgboost", "chosen": true,
+///     "cutoffs": [{"part": "development", "from": "2022-09-04", "to": "2022-11-27", "rows_train": 4000, "rows": 2000,
+///                  "events": 30, "event_accounts": 18, "by_rows": {"auc": {}}, "by_weight": {"auc": {}}},
+///                 {"part": "test"}],
+///     "pooled": {"part": "pooled"}
+///   }],
+///   "segments": [{"column": "plan", "segment": "pro", "rows": 900, "events": 30, "event_accounts": 21, "rate": 0.033,
+///                 "predicted": 0.03, "by_rows": {}}],
+///   "calibration": {"map": "platt", "why": "…", "rows": 5000, "compared_from": "2022-11-27", "compared_rows": 2000,
+///                   "log_loss": [["platt", 0.06], ["beta", 0.061]]},
+///   "stability": {"models": 4, "features": 40, "mean": 0.8, "lowest": 0.7},
+///   "drift": {"score": 0.02, "features": [{"feature": "tenure_days", "psi": 0.3}]},
+///   "champion": {"version": 3, "same_recipe": false, "champion_log_loss": 0.06, "champion_auc": 0.8, "log_loss": {}, "auc": {}},
+///   "gates": [{"gate": "auc", "passed": true, "says": "is above 0.50 beyond doubt"}],
+///   "rows_too_young": 12
+/// }
+/// ```
+///
+/// `by_weight` is there if the model names a weight, `champion` if there was one to compare with, `stability` if there were
+/// at least two models to compare. In a cross-validation the cut-offs are the folds (`"part": "fold"`) and then, as `test`, all
+/// their rows together, each with what the fold's model and calibration gave; nothing has drifted there.
+#[derive(Debug, Serialize)]
+pub struct Judgement {
+    /// How intervals were made.
+    pub bootstrap: Bootstrap,
+    /// The column that rows are weighted by.
+    pub weight: Option<String>,
+    /// Every estimator at every cut-off, the chosen one first.
+    pub backtest: Vec<Backtest>,
+    /// The chosen estimator by segment and band of tenure, on the test period.
+    pub segments: Vec<SegmentFigures>,
+    /// How margins became probabilities.
+    pub calibration: calibrate::Choice,
+    /// Whether reasons stay the same from training to training.
+    pub stability: Option<Stability>,
+    /// How far features and scores moved between development and test period.
+    pub drift: Drift,
+    /// The comparison with the champion.
+    pub champion: Option<Comparison>,
+    /// What each gate said.
+    pub gates: Vec<Gate>,
+    /// Rows left out because their account had not been a customer for long enough.
+    pub rows_too_young: usize,
+}
+
+/// How intervals were made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bootstrap {
+    /// Samples.
+    pub samples: u32,
+    /// Confidence.
+    pub confidence: f64,
+    /// What was drawn.
+    pub drawn_by: &'static str,
 }
 
 /// How one estimator did.
@@ -71,55 +156,63 @@ pub struct Candidate {
     pub test_lift_10pct: Option<f64>,
 }
 
-/// Figures on the test slice.
-#[derive(Debug, Clone, Serialize)]
-pub struct TestFigures {
-    /// AUC, calibration ratio and slope with their intervals.
-    pub uncertainty: Uncertainty,
-    /// Average precision.
-    pub average_precision: f64,
-    /// Log loss of the calibrated probabilities.
-    pub log_loss: f64,
-    /// Log loss of giving everybody the test slice's own rate: what a useful model must beat.
-    pub log_loss_of_rate: f64,
-    /// Brier score of the calibrated probabilities.
-    pub brier: f64,
-    /// Lift among the top tenth.
-    pub lift_10pct: f64,
-    /// Expected calibration error.
-    pub calibration_error: f64,
-    /// The calibration curve.
-    pub calibration: Vec<Bin>,
-    /// Share of the events found among the top shares of the rows.
-    pub gains: Vec<Gain>,
-    /// Rows.
-    pub rows: usize,
-    /// Events.
-    pub events: usize,
-    /// Different accounts with the event.
-    pub event_accounts: usize,
-}
-
-/// A point of the gains curve.
-#[derive(Debug, Clone, Serialize)]
-pub struct Gain {
-    /// The share of the rows with the highest scores, in percent.
-    pub top_pct: u32,
-    /// The share of the events among them, in percent.
-    pub captured_pct: f64,
-    /// How many times more than by chance.
-    pub lift: f64,
-}
-
-/// Trains, judges, decides.
+/// Trains, judges, decides. `champion` is the one that the new model would replace.
 ///
 /// # Errors
 /// A leak among the features, or a failure of an estimator. Too little data is no error but a refusal.
-pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
+pub fn train(model: &Model, data: &Dataset, champion: Option<&Champion>) -> Result<Training> {
     let refused = |reason: String| Ok(Training { promoted: false, reason, judged: None });
-    let mut plan = match split::plan(data, &model.split, model.gap_days()) {
+    let plan = match plan(model, data)? {
         Ok(plan) => plan,
         Err(reason) => return refused(reason),
+    };
+    let mut validated: Vec<Validated> = if plan.crossed {
+        cross::compete(model, data, &plan)?
+    } else {
+        model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?
+    };
+    // Highest AUC on the folds first; in a draw the simpler one.
+    validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
+    let gap = model.gap_days();
+    let contend = |v: &Validated| Contender::new(v.chosen.clone(), &v.margins, data, &plan, model.calibration, gap);
+    let contenders: Vec<Contender> = validated.iter().map(contend).collect::<Result<_>>()?;
+    let Some(best) = contenders.first() else { return refused("no estimator is listed".to_owned()) };
+    let Some(judged) = judge(model, data, &plan, &validated, &contenders, champion)? else {
+        return refused("the test period holds accounts with the event only, or none".to_owned());
+    };
+    let Judging { test, importance, mut judgement, candidates } = judged;
+    let pooled = judgement.backtest.first().and_then(|b| Some((*b.pooled.by_rows.get(&Figure::Auc)?, b.cutoffs.len())));
+    let verdict = promote::judge(
+        &model.gates,
+        Evidence {
+            test: &test,
+            backtest: pooled,
+            segments: &judgement.segments,
+            stability: judgement.stability.as_ref(),
+            drift: &judgement.drift,
+            champion: judgement.champion.as_ref(),
+            crossed: plan.crossed,
+        },
+    );
+    judgement.gates = verdict.gates;
+    let all = rows_from(data, model.split.train_from.as_ref().map(|d| d.value));
+    let all = split::thin(data, &all, MOST_ROWS);
+    // A promoted model is fitted once more, with what the folds decided, on everything that is known tonight.
+    let fitted = if verdict.promoted && all != plan.development { best.chosen.fit(data, &all)? } else { best.fitted.clone() };
+    let (chosen, calibrator) = (best.chosen.clone(), best.calibrator.clone());
+    let judged = Judged { chosen, fitted, calibrator, candidates, test, importance, plan, all, judgement };
+    Ok(Training { promoted: verdict.promoted, reason: verdict.reason, judged: Some(judged) })
+}
+
+fn rows_from(data: &Dataset, from: Option<NaiveDate>) -> Vec<usize> {
+    (0..data.len()).filter(|r| from.is_none_or(|f| data.dates[*r] >= f)).collect()
+}
+
+/// How the rows are used, or in plain words why there are too few.
+fn plan(model: &Model, data: &Dataset) -> Result<Result<Plan, String>> {
+    let mut plan = match split::plan(data, &model.split, model.gap_days()) {
+        Ok(plan) => plan,
+        Err(reason) => return Ok(Err(reason)),
     };
     plan.development = split::thin(data, &plan.development, MOST_ROWS);
     for fold in &mut plan.folds {
@@ -132,136 +225,84 @@ pub fn train(model: &Model, data: &Dataset) -> Result<Training> {
     let event_accounts = data.accounts_with_event(&plan.test);
     let needed = model.split.min_test_events.value as usize;
     if event_accounts < needed {
-        return refused(format!(
+        return Ok(Err(format!(
             "only {event_accounts} different accounts have the event in the test period, at least {needed} are needed to judge a model"
-        ));
+        )));
     }
-    let mut validated: Vec<Validated> = model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?;
-    // Highest AUC on the folds first; in a draw the simpler one.
-    validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
-    let Some(best) = validated.first() else { return refused("no estimator is listed".to_owned()) };
+    Ok(Ok(plan))
+}
 
-    let calibrator = calibrate(model.calibration, &best.margins, &data.events_of(&best.rows));
-    let events = data.events_of(&plan.test);
-    let mut candidates = Vec::new();
-    let mut judged_fit = None;
-    for (rank, candidate) in validated.iter().enumerate() {
-        let fitted = candidate.chosen.fit(data, &plan.development)?;
-        let margins = fitted.margins(&data.table, &plan.test)?;
-        candidates.push(Candidate {
-            estimator: candidate.chosen.name().to_owned(),
-            choice: candidate.chosen.choice(),
-            chosen: rank == 0,
-            validation_auc: candidate.auc,
-            validation_log_loss: candidate.log_loss,
-            folds: candidate.folds.clone(),
-            test_auc: metrics::auc(&margins, &events),
-            test_lift_10pct: metrics::lift(&margins, &events, 0.1),
-        });
-        if rank == 0 {
-            judged_fit = Some((fitted, margins));
+/// What was measured before the gates are asked.
+struct Judging {
+    test: TestFigures,
+    importance: Vec<f64>,
+    judgement: Judgement,
+    candidates: Vec<Candidate>,
+}
+
+/// Measures every contender, the segments and the champion under the same draws. `None` if the test period has one class only.
+fn judge(
+    model: &Model,
+    data: &Dataset,
+    plan: &Plan,
+    validated: &[Validated],
+    contenders: &[Contender],
+    champion: Option<&Champion>,
+) -> Result<Option<Judging>> {
+    let Some((best, test)) = contenders.first().and_then(|c| Some((c, c.test()?))) else { return Ok(None) };
+    let pooled = best.pooled();
+    let mut bench = Bench::new(data, &pooled.rows, model.profit.as_ref());
+    let places: Vec<Places> = contenders.iter().map(|c| Places::add(&mut bench, c)).collect();
+    let segments = Segments::add(&mut bench, data, test, model.gates.min_segment_events.value as usize);
+    let rival = match champion.filter(|c| !c.is_same(&best.chosen, model.calibration)) {
+        Some(champion) => {
+            let contender = champion.contend(data, plan, model.gap_days())?;
+            contender.test().map(|t| (champion, bench.add(&t.rows, &t.margins, &t.probabilities, None)))
         }
-    }
-    let Some((fitted, margins)) = judged_fit else { return refused("no estimator is listed".to_owned()) };
-    let Some(test) = figures(model, data, &plan, &margins, &calibrator) else {
-        return refused("the test period holds accounts with the event only, or none".to_owned());
+        None => None,
     };
-    let importance = importance(&fitted, data, &plan.test)?;
-    let (promoted, reason) = decide(model, &test);
-    let from = model.split.train_from.as_ref().map(|d| d.value);
-    let all: Vec<usize> = (0..data.len()).filter(|r| from.is_none_or(|f| data.dates[*r] >= f)).collect();
-    let all = split::thin(data, &all, MOST_ROWS);
-    // A promoted model is fitted once more, with what the folds decided, on everything that is known tonight.
-    let fitted = if promoted { best.chosen.fit(data, &all)? } else { fitted };
-    let judged = Judged { chosen: best.chosen.clone(), fitted, calibrator, candidates, test, importance, plan, all };
-    Ok(Training { promoted, reason, judged: Some(judged) })
-}
-
-fn calibrate(wish: Calibration, margins: &[f64], events: &[bool]) -> Calibrator {
-    let enough = events.iter().filter(|e| **e).count() >= ISOTONIC_EVENTS;
-    match wish {
-        Calibration::Auto if enough => Calibrator::isotonic(margins, events),
-        Calibration::Isotonic => Calibrator::isotonic(margins, events),
-        Calibration::Auto | Calibration::Platt => Calibrator::platt(margins, events),
-    }
-}
-
-fn figures(model: &Model, data: &Dataset, plan: &Plan, margins: &[f64], calibrator: &Calibrator) -> Option<TestFigures> {
+    let draws = backtest::draws(model);
+    let found = bench.measure(draws);
+    let Some(sampled) = places[0].test().and_then(|p| found.at(p)) else { return Ok(None) };
+    let Some(figures) = TestFigures::of(data, test, sampled, draws.confidence) else { return Ok(None) };
+    let importance = promote::importance(&best.fitted, data, &plan.test)?;
+    let comparison = match (champion, rival) {
+        (_, Some((champion, place))) => found.at(place).map(|theirs| champion.compare(sampled, theirs)),
+        (Some(champion), None) => Some(Comparison::same(champion.version)),
+        (None, None) => None,
+    };
+    let before: Vec<f64> = pooled.margins[..pooled.margins.len() - test.margins.len()].to_vec();
+    let report = |(at, contender): (usize, &Contender)| places[at].report(data, contender, at == 0, &found);
+    let judgement = Judgement {
+        bootstrap: Bootstrap { samples: draws.samples, confidence: draws.confidence, drawn_by: "account" },
+        weight: model.weight.as_ref().map(|w| w.value.clone()),
+        backtest: contenders.iter().enumerate().map(report).collect(),
+        segments: segments.report(&found),
+        calibration: best.calibration.clone(),
+        stability: promote::stability(&best.chosen, data, plan, &importance)?,
+        drift: if plan.crossed {
+            Drift::default()
+        } else {
+            promote::drift(data, &plan.development, &plan.test, &importance, &before, &test.margins)
+        },
+        champion: comparison,
+        gates: Vec::new(),
+        rows_too_young: data.too_young,
+    };
     let events = data.events_of(&plan.test);
-    let probabilities: Vec<f64> = margins.iter().map(|m| calibrator.probability(*m)).collect();
-    let draws = Draws { samples: model.gates.bootstrap_samples.value, confidence: model.gates.confidence.value, seed: model.seed };
-    let uncertainty = uncertainty(margins, &probabilities, &events, &data.accounts_of(&plan.test), draws)?;
-    let calibration = metrics::calibration_bins(&probabilities, &events);
-    let count = events.iter().filter(|e| **e).count();
-    let rate = count as f64 / events.len() as f64;
-    let gains = [5, 10, 20, 30, 50]
-        .into_iter()
-        .filter_map(|top_pct| {
-            let captured = metrics::captured(margins, &events, f64::from(top_pct) / 100.0)?;
-            Some(Gain { top_pct, captured_pct: captured * 100.0, lift: captured * 100.0 / f64::from(top_pct) })
-        })
-        .collect();
-    Some(TestFigures {
-        uncertainty,
-        average_precision: metrics::average_precision(margins, &events)?,
-        log_loss: metrics::log_loss(&probabilities, &events),
-        log_loss_of_rate: metrics::log_loss(&vec![rate; events.len()], &events),
-        brier: metrics::brier(&probabilities, &events),
-        lift_10pct: metrics::lift(margins, &events, 0.1)?,
-        calibration_error: metrics::calibration_error(&calibration),
-        calibration,
-        gains,
-        rows: events.len(),
-        events: count,
-        event_accounts: data.accounts_with_event(&plan.test),
-    })
-}
-
-fn importance(fitted: &Fitted, data: &Dataset, rows: &[usize]) -> Result<Vec<f64>> {
-    let explained = fitted.explain(&data.table, rows)?;
-    let mut sums = vec![0.0; data.table.features.len()];
-    for row in 0..explained.len() {
-        for (sum, phi) in sums.iter_mut().zip(explained.row(row)) {
-            *sum += phi.abs();
+    let candidate = |(rank, (v, c)): (usize, (&Validated, &Contender))| {
+        let margins = c.test().map(|t| t.margins.as_slice()).unwrap_or_default();
+        Candidate {
+            estimator: c.chosen.name().to_owned(),
+            choice: c.chosen.choice(),
+            chosen: rank == 0,
+            validation_auc: v.auc,
+            validation_log_loss: v.log_loss,
+            folds: v.folds.clone(),
+            test_auc: metrics::auc(margins, &events),
+            test_lift_10pct: metrics::lift(margins, &events, 0.1),
         }
-    }
-    Ok(sums.into_iter().map(|s| s / explained.len().max(1) as f64).collect())
-}
-
-/// The promotion gate.
-///
-/// Calibration counts as off when the mean error over the bins is too large, or when the observed events differ from the
-/// expected ones by more than the allowed factor beyond doubt: with few events the ratio alone is mostly chance, so it
-/// counts only when its whole interval lies outside.
-fn decide(model: &Model, test: &TestFigures) -> (bool, String) {
-    let gates = &model.gates;
-    let auc = test.uncertainty.auc;
-    let percent = gates.confidence.value * 100.0;
-    let measured = format!("its AUC on later data is {:.2} ({percent:.0}% interval {:.2} to {:.2})", auc.value, auc.low, auc.high);
-    let bound = gates.min_auc_ci_low.value;
-    if auc.low <= bound {
-        let than = if bound == 0.5 { "no better than chance".to_owned() } else { format!("no better than the required {bound:.2}") };
-        return (false, format!("{measured}, which may be {than}"));
-    }
-    let error = test.calibration_error;
-    if error > gates.max_calibration_error.value {
-        let allowed = gates.max_calibration_error.value * 100.0;
-        return (
-            false,
-            format!("{measured}, but its probabilities are off by {:.1} points on average, {allowed:.1} are allowed", error * 100.0),
-        );
-    }
-    let ratio = test.uncertainty.calibration_ratio;
-    let allowed = gates.max_calibration_ratio.value;
-    if ratio.low > allowed || ratio.high < 1.0 / allowed {
-        return (
-            false,
-            format!(
-                "{measured}, but {} events came where it expected {:.0}: its probabilities are off",
-                test.events,
-                test.events as f64 / ratio.value
-            ),
-        );
-    }
-    (true, format!("{measured}; its probabilities are off by {:.1} points on average", error * 100.0))
+    };
+    let candidates = validated.iter().zip(contenders).enumerate().map(candidate).collect();
+    Ok(Some(Judging { test: figures, importance, judgement, candidates }))
 }

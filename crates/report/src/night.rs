@@ -57,6 +57,8 @@ pub(crate) struct Account {
     /// Health on the night of comparison.
     pub(crate) before: Option<Health>,
     pub(crate) risk: Option<Risk>,
+    /// What moved the risk; nothing for an account that was not scored before.
+    pub(crate) risk_moved: Option<Moved>,
     pub(crate) expansion: Option<f64>,
     /// Health over time, oldest first.
     pub(crate) trend: Vec<(NaiveDate, f64)>,
@@ -104,7 +106,18 @@ pub(crate) struct Risk {
     pub(crate) reasons: Vec<Reason>,
 }
 
-/// Why a risk is what it is.
+/// What moved a risk since the model scored last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Moved {
+    /// The night of the last score.
+    pub(crate) since: Option<NaiveDate>,
+    /// The change of the probability.
+    pub(crate) change: f64,
+    /// The largest parts of it, the largest first.
+    pub(crate) parts: Vec<Reason>,
+}
+
+/// Why a risk is what it is, or a part of its change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reason {
     pub(crate) feature: String,

@@ -183,6 +183,7 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
     let id = format!("acc-{i:05}");
     let risk =
         with_model.then(|| Risk { probability, decile: Some(((1.0 - probability / 0.45).clamp(0.0, 0.99) * 10.0) as i64 + 1), reasons });
+    let moved = with_model.then(|| Moved { since: as_of.pred_opt(), change: 0.021, parts: moves() });
     let attention = if with_model { (arr as f64 * probability) as Cents } else { (arr as f64 * (100.0 - score) / 100.0) as Cents };
     Account {
         slug: crate::slug::slug(&id),
@@ -205,6 +206,7 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
         health: Some(Health { score, band: band(score), coverage_pct: Some(93.0) }),
         before,
         risk,
+        risk_moved: moved,
         expansion: None,
         trend,
         measures,
@@ -213,6 +215,15 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
         actions,
         attention,
     }
+}
+
+fn moves() -> Vec<Reason> {
+    let part = |contribution, text: &str| Reason { contribution, text: text.into(), ..Reason::default() };
+    vec![
+        part(0.034, "Logins, 28 days: 31 → 12 logins"),
+        part(-0.019, "Satisfaction, 24 weeks: unknown → 4.6"),
+        part(0.006, "version 3 of the model, which reads the same data differently"),
+    ]
 }
 
 /// A night with so many accounts and managers.

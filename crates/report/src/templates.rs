@@ -85,6 +85,8 @@ pub(crate) fn compile(
     globals: Vec<(&'static str, Value)>,
 ) -> Result<Environment<'static>, Diagnostics> {
     let mut env = Environment::new();
+    // Without it release builds don't say which value is undefined.
+    env.set_debug(true);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::Html);
     add_filters(&mut env, format);

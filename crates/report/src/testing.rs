@@ -95,7 +95,7 @@ pub(crate) async fn run(project: Project, lake: &Lake) -> (Outcome, BTreeMap<Str
     (outcome, pages)
 }
 
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     (
         "marts.accounts",
         "SELECT column1 AS account_id, column2 AS account_name, column3 AS csm_id, column4 AS csm_name, column5 AS segment, \
@@ -130,6 +130,13 @@ const TABLES: [(&str, &str); 11] = [
         "marts.model_scores",
         "SELECT column1 AS account_id, DATE '2023-10-01' AS as_of, 'churn' AS model, CAST(3 AS BIGINT) AS model_version, \
          'xgboost' AS estimator FROM (VALUES ('a-1'), ('a-2'))",
+    ),
+    (
+        "marts.score_movements",
+        "SELECT 'a-1' AS account_id, DATE '2023-10-01' AS as_of, 'churn' AS model, column1 AS feature, column2 AS contribution_delta, \
+         column3 AS cause, DATE '2023-09-30' AS from_as_of, column4 AS text FROM (VALUES \
+         ('logins_28d', 0.031, 'data', 'Logins, 28 days: 17 → 2 logins'), ('csat', -0.012, 'data', 'Satisfaction: unknown → 4.5'), \
+         ('tenure_days', 0.0001, 'data', 'Tenure: 399 → 400 days'), (NULL, 0.006, 'model', 'version 3 of the model'))",
     ),
     (
         "marts.opportunities",

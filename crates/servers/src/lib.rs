@@ -7,12 +7,14 @@
 
 mod buckets;
 mod databases;
+mod mlflow;
 mod process;
 mod redis;
 mod vendors;
 
 pub use buckets::{Bucket, azure, s3};
 pub use databases::{adbc, mariadb, postgres, postgres_with};
+pub use mlflow::{Mlflow, mlflow, mlflow_python};
 pub use process::Server;
 pub use redis::{Redis, redis};
 pub use vendors::{Stripe, fakesnow, localstripe};

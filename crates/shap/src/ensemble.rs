@@ -58,6 +58,21 @@ impl Node {
             Self::Leaf { .. } => None,
         }
     }
+
+    /// Whether a row goes left at a split; `false` for a leaf.
+    pub(crate) fn goes_left(&self, row: &[f32]) -> bool {
+        match self {
+            Self::Split { feature, threshold, default_left, .. } => {
+                let x = row[*feature];
+                x < *threshold || x.is_nan() && *default_left
+            }
+            Self::Categorical { feature, to_right, default_left, .. } => {
+                let x = row[*feature];
+                if x.is_nan() { *default_left } else { !to_right.contains(x) }
+            }
+            Self::Leaf { .. } => false,
+        }
+    }
 }
 
 /// A tree: nodes with their training cover (sum of hessians); node 0 is the root.
@@ -117,16 +132,15 @@ impl Tree {
     pub fn value(&self, row: &[f32]) -> f64 {
         let mut at = 0;
         loop {
-            at = match &self.nodes[at] {
+            let node = &self.nodes[at];
+            at = match node {
                 Node::Leaf { value } => return *value,
-                Node::Split { feature, threshold, left, right, default_left } => {
-                    let x = row[*feature];
-                    if x < *threshold || x.is_nan() && *default_left { *left } else { *right }
-                }
-                Node::Categorical { feature, to_right, left, right, default_left } => {
-                    let x = row[*feature];
-                    let goes_left = if x.is_nan() { *default_left } else { !to_right.contains(x) };
-                    if goes_left { *left } else { *right }
+                Node::Split { left, right, .. } | Node::Categorical { left, right, .. } => {
+                    if node.goes_left(row) {
+                        *left
+                    } else {
+                        *right
+                    }
                 }
             };
         }

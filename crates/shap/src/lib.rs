@@ -61,6 +61,7 @@
 #[cfg(test)]
 mod by_leaf;
 mod categories;
+mod change;
 mod ensemble;
 mod error;
 mod explain;
@@ -77,6 +78,7 @@ mod ubjson;
 mod xgboost;
 
 pub use categories::Categories;
+pub use change::Changes;
 pub use ensemble::{Node, Tree, TreeEnsemble};
 pub use error::Error;
 pub use explain::Explainer;

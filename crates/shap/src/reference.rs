@@ -46,10 +46,10 @@ fn shapley(trees: &[Tree], row: &[f32]) -> Vec<f64> {
 }
 
 /// What one node is made of: feature, value (of a leaf, or the threshold), default side, cover, and whether to stop here.
-type Choice = (u8, i8, bool, u8, u8);
+pub(crate) type Choice = (u8, i8, bool, u8, u8);
 
 /// A random tree grown from a list of choices; features repeat on paths, some splits are categorical and some covers zero.
-fn grow(choices: &[Choice], depth: usize, features: usize) -> Tree {
+pub(crate) fn grow(choices: &[Choice], depth: usize, features: usize) -> Tree {
     let mut nodes = Vec::new();
     let mut cover = Vec::new();
     let mut next = choices.iter().cycle();
@@ -82,13 +82,13 @@ fn build<'a>(
     at
 }
 
-fn choices(most: usize) -> impl Strategy<Value = Vec<Choice>> {
+pub(crate) fn choices(most: usize) -> impl Strategy<Value = Vec<Choice>> {
     // A cover of zero often, so that both children of a split have one at times.
     let weight = prop_oneof![1 => Just(0u8), 4 => any::<u8>()];
     proptest::collection::vec((any::<u8>(), any::<i8>(), any::<bool>(), weight, any::<u8>()), 1..most)
 }
 
-fn value() -> impl Strategy<Value = f32> {
+pub(crate) fn value() -> impl Strategy<Value = f32> {
     prop_oneof![4 => (-5i8..5).prop_map(f32::from), 1 => Just(f32::NAN), 1 => Just(f32::INFINITY), 1 => Just(f32::NEG_INFINITY)]
 }
 

@@ -1,4 +1,4 @@
-use crate::{At, Component, Loaded, ParamValue, Project, Text, Version1};
+use crate::{At, Component, Loaded, Mlflow, ParamValue, Project, Text, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +23,9 @@ pub struct ProjectConfig {
     /// The folder of the report's templates and assets, relative to the project.
     #[serde(default = "default_reports")]
     pub reports: String,
+    /// A second registry for models, beside the lake.
+    #[serde(default)]
+    pub mlflow: Option<Mlflow>,
 }
 
 fn default_reports() -> String {
@@ -35,6 +38,9 @@ impl Component for ProjectConfig {
 
     fn validate(loaded: &Loaded<Self>, project: &Project, out: &mut Diagnostics) {
         project.check_text(loaded, &loaded.value.lake, out);
+        if let Some(mlflow) = &loaded.value.mlflow {
+            mlflow.validate(loaded, project, out);
+        }
         if let Some(name) = &loaded.value.default_environment
             && !project.environments.contains_key(&name.value)
         {
@@ -72,6 +78,9 @@ pub struct Environment {
     /// How many threads queries and steps use; all cores by default.
     #[serde(default)]
     pub threads: Option<usize>,
+    /// Replaces the project's second registry for models.
+    #[serde(default)]
+    pub mlflow: Option<Mlflow>,
 }
 
 impl Component for Environment {
@@ -81,6 +90,9 @@ impl Component for Environment {
     fn validate(loaded: &Loaded<Self>, project: &Project, out: &mut Diagnostics) {
         if let Some(lake) = &loaded.value.lake {
             project.check_text(loaded, lake, out);
+        }
+        if let Some(mlflow) = &loaded.value.mlflow {
+            mlflow.validate(loaded, project, out);
         }
         for name in loaded.value.params.keys() {
             if !project.config.value.params.contains_key(name) {

@@ -44,6 +44,9 @@ pub struct FeatureWords {
     /// What a value below the typical one means: `logs in less than usual`.
     #[serde(default)]
     pub down: Option<String>,
+    /// By which models choose features: `usage`, `billing`.
+    #[serde(default)]
+    pub tags: Vec<At<String>>,
     /// What a missing value means: `never logged in`.
     #[serde(default)]
     pub missing: Option<String>,

@@ -3,11 +3,17 @@
 mod check;
 mod estimator;
 mod gates;
+mod rows;
+mod scoring;
+mod spine;
 mod split;
 
 pub use estimator::{Calibration, Estimator, LogisticRegression, Xgboost};
-pub use gates::Gates;
-pub use split::Split;
+pub use gates::{ChampionGate, Gates, OnDrift};
+pub use rows::{Profit, Tenure};
+pub use scoring::{Drift, Explain};
+pub use spine::Spine;
+pub use split::{CrossValidation, Split};
 
 use crate::{At, Component, Loaded, Project, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
@@ -38,6 +44,22 @@ pub struct Model {
     pub label: Label,
     /// What it is predicted from.
     pub features: FeatureSet,
+    /// Which rows it learns from; all that have a label without it.
+    #[serde(default)]
+    pub spine: Option<Spine>,
+    /// The numeric column of the features table that says what a row is worth, such as its yearly revenue. Figures are also
+    /// given weighted by it; training never is, as weights ruin calibration. A missing or negative value weighs nothing.
+    #[serde(default)]
+    pub weight: Option<At<String>>,
+    /// Columns of the features table (text, booleans or whole numbers) whose values are segments: results are given for each.
+    #[serde(default)]
+    pub segments: Vec<At<String>>,
+    /// How long an account must have been a customer, and in which bands of tenure results are given.
+    #[serde(default)]
+    pub tenure: Option<Tenure>,
+    /// What a campaign costs and brings; with it the expected maximum profit is among the figures.
+    #[serde(default)]
+    pub profit: Option<Profit>,
     /// How the past is cut into what is learned from and what is judged on.
     #[serde(default)]
     pub split: Split,
@@ -50,6 +72,12 @@ pub struct Model {
     /// What a trained model must reach to become champion.
     #[serde(default)]
     pub gates: Gates,
+    /// Which scores are explained.
+    #[serde(default)]
+    pub explain: Explain,
+    /// When tonight's accounts count as different from those that the model learned from.
+    #[serde(default)]
+    pub drift: Drift,
     /// After this many days the nightly pipeline trains anew.
     #[serde(default = "default_retrain_after_days")]
     pub retrain_after_days: At<u32>,
@@ -92,6 +120,9 @@ pub struct FeatureSet {
     /// Only these columns; all numeric and boolean ones without it.
     #[serde(default)]
     pub include: Vec<At<String>>,
+    /// Only columns that have one of these tags in the dictionary.
+    #[serde(default)]
+    pub tags: Vec<At<String>>,
     /// The dictionary with the features' words, a file in `configs/features/`; the one named like the table without it.
     #[serde(default)]
     pub dictionary: Option<At<String>>,
@@ -120,9 +151,12 @@ impl Model {
         self.label.lead_days.value.saturating_add(self.label.horizon_days.value)
     }
 
-    /// Days between what is learned from and what is judged on.
+    /// Days between what is learned from and what is judged on; none where rows have no order in time.
     #[must_use]
     pub fn gap_days(&self) -> u32 {
+        if self.split.cross_validation.is_some() {
+            return 0;
+        }
         self.split.gap_days.as_ref().map_or_else(|| self.window_days(), |d| d.value)
     }
 
@@ -181,7 +215,10 @@ impl Component for Model {
                     .with_help_opt(suggest::help(name, project.features.keys().map(String::as_str))),
             );
         }
+        check::tags(loaded, project, out);
         check::numbers(loaded, out);
+        check::split(loaded, out);
+        check::rows(loaded, out);
         check::estimators(loaded, out);
     }
 }

@@ -25,6 +25,8 @@ const KNOWN_ON: &str = "known_on";
 /// Renders the text of a `.sql.j2` file. `driver` is the table whose new rows alone an incremental model sees.
 pub(crate) fn render(name: &str, text: &str, params: &Params, embargoes: &Embargoes, driver: Option<&str>) -> Result<Rendered, Problem> {
     let mut environment = Environment::new();
+    // Without it release builds don't say which value is undefined.
+    environment.set_debug(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let (embargoes, of_the_driver) = (embargoes.clone(), driver.map(str::to_owned));
     environment.add_function(KNOWN_ON, move |table: String, event_time: String, more: Kwargs| {

@@ -2,6 +2,7 @@
 
 mod extract;
 mod learn;
+mod scoring;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -57,10 +58,13 @@ pub(crate) enum Bench {
         /// Rounds, in each of which all are measured one after the other
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+        /// Measure scoring from end to end instead: so many accounts, Parquet in and out, with and without explanations
+        #[arg(long, num_args = 0..=1, default_missing_value = "1000000")]
+        scoring: Option<usize>,
     },
 }
 
-const AS_OF: &str = "2026-06-30";
+pub(crate) const AS_OF: &str = "2026-06-30";
 
 /// Runs a benchmark and prints its figures as JSON.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
@@ -72,7 +76,8 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<(), String> {
             let options = extract::Options { bin: bin.clone(), records: records.clone(), dlt_records: *dlt_records, page: *page };
             extract::run(root, &folder, &options)
         }
-        Bench::Learn { rows, depths, rival_rows, threads, rounds } => {
+        Bench::Learn { scoring: Some(rows), rounds, .. } => scoring::run(root, &folder, *rows, *rounds),
+        Bench::Learn { rows, depths, rival_rows, threads, rounds, .. } => {
             let (depths, rival_rows, threads) = (depths.clone(), rival_rows.clone(), threads.clone());
             learn::run(root, &folder, &learn::Options { rows: *rows, depths, rival_rows, threads, rounds: *rounds })
         }
@@ -126,13 +131,32 @@ fn nightly(root: &Path, bin: &Path, folder: &Path, accounts: usize, months: u32,
 }
 
 /// Runs a command and gives its stdout; its stderr is shown.
-fn output(command: &mut Command, accepted: &[i32]) -> Result<String, String> {
+pub(crate) fn output(command: &mut Command, accepted: &[i32]) -> Result<String, String> {
     let shown = format!("{command:?}");
     let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|e| format!("{shown}: {e}"))?;
     match output.status.code() {
         Some(code) if accepted.contains(&code) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         other => Err(format!("{shown} ended with {other:?}: {}", String::from_utf8_lossy(&output.stdout))),
     }
+}
+
+/// The one line of JSON that a command prints.
+fn said(command: &mut Command) -> Result<Value, String> {
+    let text = output(command, &[0])?;
+    serde_json::from_str(&text).map_err(|e| format!("the figures are not JSON: {e}: {text}"))
+}
+
+/// Builds a package's benchmark with a profile; the program's path.
+fn built(root: &Path, package: &str, name: &str, profile: &str) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["bench", "--profile", profile, "--package", package, "--bench", name]);
+    let text = output(cargo.args(["--no-run", "--message-format", "json"]), &[0])?;
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.filter(|message| message["target"]["name"] == name).find_map(|message| {
+        let path = message["executable"].as_str()?;
+        Some(PathBuf::from(path))
+    });
+    program.ok_or_else(|| "cargo built no benchmark".into())
 }
 
 fn machine() -> Value {

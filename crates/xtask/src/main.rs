@@ -6,6 +6,7 @@ mod bench;
 #[cfg(test)]
 mod house;
 mod schemas;
+mod study;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -26,6 +27,11 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Studies models on simulated companies
+    Study {
+        #[command(subcommand)]
+        what: study::Study,
+    },
     /// Measures; prints JSON
     Bench {
         #[command(subcommand)]
@@ -36,6 +42,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
         Chore::Schemas { check } => schemas::run(&root(), check),
+        Chore::Study { what } => study::run(&root(), &what),
         Chore::Bench { what } => bench::run(&root(), &what),
     };
     match done {

@@ -5,7 +5,7 @@ use cscopilot_diag::{Diagnostic, ExitClass};
 use cscopilot_lake::{Lake, Params, TableName};
 
 /// The parts of an explanation: title, the table that must be there, the query.
-const PARTS: [(&str, &str, &str); 6] = [
+const PARTS: [(&str, &str, &str); 7] = [
     (
         "Scores",
         "marts.account_scores",
@@ -18,6 +18,13 @@ const PARTS: [(&str, &str, &str); 6] = [
         "SELECT model, r['text'] AS reason, round(r['contribution'], 4) AS contribution FROM \
          (SELECT model, unnest(top_reasons) AS r FROM marts.model_scores WHERE CAST(account_id AS VARCHAR) = $account AND as_of = $as_of) \
          ORDER BY model, abs(r['contribution']) DESC",
+    ),
+    (
+        "What moved the scores since last time, in points of probability",
+        "marts.score_movements",
+        "SELECT model, from_as_of AS since, cause, feature, round(from_value, 3) AS from_value, round(to_value, 3) AS to_value, \
+         round(100 * contribution_delta, 3) AS points, text FROM marts.score_movements WHERE CAST(account_id AS VARCHAR) = $account AND as_of = $as_of \
+         ORDER BY model, abs(contribution_delta) DESC, cause, feature",
     ),
     (
         "Health, measure by measure",

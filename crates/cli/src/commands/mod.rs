@@ -38,7 +38,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitClass, Failure> {
         Command::Query(args) => query::run(&args, &global).await,
         Command::Tables(args) => tables::run(&args, &global).await,
         Command::Lineage(args) => lineage::run(&args, &global).await,
-        Command::Models => models::run(&global).await,
+        Command::Models(args) => models::run(&args, &global).await,
         Command::Explain(args) => explain::run(&args, &global).await,
         Command::Sync(args) => sync::run(&args, &global).await,
     }

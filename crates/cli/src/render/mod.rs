@@ -2,6 +2,7 @@
 
 pub(crate) mod diagnostics;
 pub(crate) mod extraction;
+pub(crate) mod models;
 pub(crate) mod progress;
 pub(crate) mod rows;
 pub(crate) mod summary;

@@ -14,5 +14,6 @@ mod connectors;
 mod examples;
 mod killed;
 mod leak;
+mod models;
 mod nightly;
 mod support;

@@ -1,7 +1,7 @@
 //! Any other database through an ADBC driver: a shared library that gives Arrow batches.
 
 use super::connection::{Scrubber, unresolved};
-use super::piece::{PIECE_ROWS, Rows, Sink};
+use super::piece::{PIECE_ROWS, Sink};
 use super::request::Request;
 use super::sql::{Dialect, bind};
 use super::state::Bound;
@@ -14,6 +14,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, Str
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use cscopilot_decode::database::Rows;
 use cscopilot_diag::Secret;
 use cscopilot_spec::Project;
 use cscopilot_spec::source::{AdbcDatabase, Placeholder};
@@ -121,7 +122,7 @@ pub(crate) fn read(adbc: &Adbc, request: &Request, mut sink: Sink, scrubber: &Sc
             let part = batch.slice(from, PIECE_ROWS.min(batch.num_rows() - from));
             from += part.num_rows();
             sink.count(part.num_rows() as u64);
-            let last = match request.plan.cursor {
+            let last = match request.plan.rows.cursor {
                 Some(cursor) => last(part.column(cursor))?,
                 None => None,
             };
@@ -188,7 +189,7 @@ fn aligned(request: &Request, places: &[Option<usize>], batch: &RecordBatch) -> 
     let mut selected = 0;
     let mut fields = Vec::with_capacity(places.len());
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(places.len());
-    for (place, column) in places.iter().zip(&request.plan.columns) {
+    for (place, column) in places.iter().zip(&request.plan.rows.columns) {
         let array = match place {
             Some(_) => {
                 selected += 1;
@@ -212,7 +213,7 @@ fn last(column: &ArrayRef) -> Result<Option<Bound>> {
 
 /// The value to start from, with the lookback taken off, as the one parameter of a query.
 fn parameter(request: &Request, after: &Bound) -> Result<RecordBatch> {
-    let bad = |reason: String| Error::BadState { table: request.plan.table.to_string(), reason };
+    let bad = |reason: String| Error::BadState { table: request.plan.tables.rows.to_string(), reason };
     let kind = match after {
         Bound::Arrow { kind, .. } => DataType::from_str(kind).map_err(|e| bad(e.to_string()))?,
         _ => DataType::Utf8,

@@ -1,12 +1,12 @@
 //! What the readers of PostgreSQL, MySQL and SQLite have in common: columns are asked for first, and rows of cells are sent in pieces.
 
-use super::cells::CellRows;
 use super::connection::Scrubber;
-use super::piece::{PIECE_BYTES, PIECE_ROWS, Rows, Sink};
+use super::piece::{PIECE_BYTES, PIECE_ROWS, Sink};
 use super::request::Request;
 use super::sql::{Dialect, bind};
 use super::state::Bound;
 use crate::error::{Error, Result};
+use cscopilot_decode::database::{CellRows, Rows};
 use futures::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Column, Database, Executor, SqlSafeStr, Statement};
 
@@ -77,21 +77,21 @@ pub(super) async fn send_cells<R>(
     mut add: impl FnMut(&R, &mut CellRows) -> sqlx::Result<Option<Bound>>,
 ) -> Result<bool> {
     let failed = |e: sqlx::Error| scrubber.query(request, &e);
-    let columns = request.plan.columns.len();
+    let columns = request.plan.rows.columns.len();
     let mut cells = CellRows::new(columns);
     let mut last = None;
     while let Some(row) = found.try_next().await.map_err(failed)? {
         last = add(&row, &mut cells).map_err(failed)?;
         cells.end_row();
         let closes = !stray && sink.count(1);
-        if cells.text.len() >= PIECE_BYTES || cells.len() >= PIECE_ROWS || closes {
+        if cells.bytes() >= PIECE_BYTES || cells.len() >= PIECE_ROWS || closes {
             let full = std::mem::replace(&mut cells, CellRows::new(columns));
             if !send(sink, full, last.clone(), stray).await {
                 return Ok(false);
             }
         }
     }
-    Ok(cells.len() == 0 || send(sink, cells, last, stray).await)
+    Ok(cells.is_empty() || send(sink, cells, last, stray).await)
 }
 
 async fn send(sink: &mut Sink, cells: CellRows, last: Option<Bound>, stray: bool) -> bool {

@@ -3,7 +3,6 @@
 //! The binary form of prepared queries has its own shape for every type, and the driver takes zero dates for NULL in it. So the server is
 //! asked to write values as text, which is read by the same rules as a file; only floats come as they are, since text would round them.
 
-use super::cells::CellRows;
 use super::common::{self, describe, send_cells};
 use super::connection::Scrubber;
 use super::piece::Sink;
@@ -11,6 +10,7 @@ use super::request::Request;
 use super::sql::Dialect;
 use super::state::Bound;
 use crate::error::{Error, Result};
+use cscopilot_decode::database::CellRows;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, MySql, Row, TypeInfo, ValueRef};
 
@@ -40,7 +40,7 @@ pub(crate) async fn read(options: &MySqlConnectOptions, request: &Request, mut s
     if let Some(strays) = SQL.strays(request, &select) {
         rows(&mut connection, request, &mut sink, scrubber, Asked { sql: strays, after: None, forms: &forms, stray: true }).await?;
     }
-    let cursor_kind = request.plan.cursor.and_then(|cursor| described.places[cursor]).map(kind);
+    let cursor_kind = request.plan.rows.cursor.and_then(|cursor| described.places[cursor]).map(kind);
     let bound = request.after.is_some().then(|| bound(cursor_kind.unwrap_or("VARCHAR"), request.lookback_secs));
     // The mark of UTC is ours, not the column's.
     let after = request.after.as_ref().map(|after| after.text().trim_end_matches('Z').to_owned());
@@ -95,7 +95,7 @@ async fn rows(connection: &mut MySqlConnection, request: &Request, sink: &mut Si
     if let Some(after) = after {
         query = query.bind(after);
     }
-    let cursor = request.plan.cursor;
+    let cursor = request.plan.rows.cursor;
     send_cells(query.fetch(connection), request, sink, scrubber, stray, |row, cells| values(row, forms, cursor, cells)).await
 }
 

@@ -1,9 +1,8 @@
 //! What readers send: some megabytes of rows, as the database gave them.
 
-use super::cells::CellRows;
 use super::state::Bound;
 use crate::error::Result;
-use arrow::array::RecordBatch;
+use cscopilot_decode::database::Rows;
 use tokio::sync::mpsc;
 
 /// The size that a piece has, unless a row is longer.
@@ -21,17 +20,6 @@ pub(crate) struct Piece {
     pub(crate) last: Option<Bound>,
     /// Whether a window ends here.
     pub(crate) closes: bool,
-}
-
-/// Rows in the form in which they came.
-#[derive(Debug)]
-pub(crate) enum Rows {
-    /// Lines of PostgreSQL's `COPY … (FORMAT text)`.
-    Copy(Vec<u8>),
-    /// Values as text.
-    Cells(CellRows),
-    /// Arrow columns, in the order of the plan.
-    Batch(RecordBatch),
 }
 
 /// Where a reader sends its pieces. It counts windows, so that all readers cut them alike.

@@ -4,12 +4,12 @@
 
 use super::common::{self, describe};
 use super::connection::Scrubber;
-use super::copy_text;
-use super::piece::{PIECE_BYTES, PIECE_ROWS, Rows, Sink};
+use super::piece::{PIECE_BYTES, PIECE_ROWS, Sink};
 use super::request::Request;
 use super::sql::Dialect;
 use super::state::Bound;
 use crate::error::{Error, Result};
+use cscopilot_decode::database::{Rows, copied_value};
 use futures::TryStreamExt;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgColumn, PgConnectOptions, PgConnection};
@@ -27,7 +27,7 @@ pub(crate) async fn read(options: &PgConnectOptions, request: &Request, mut sink
     if let Some(strays) = SQL.strays(request, &select) {
         copy(&mut connection, request, &mut sink, scrubber, &strays, true).await?;
     }
-    let bound = match (&request.after, request.plan.cursor.and_then(|cursor| described.places[cursor])) {
+    let bound = match (&request.after, request.plan.rows.cursor.and_then(|cursor| described.places[cursor])) {
         (Some(after), Some(place)) => {
             Some(bound(&mut connection, &described.columns[place], after, request.lookback_secs).await.map_err(failed)?)
         }
@@ -95,7 +95,7 @@ async fn send(sink: &mut Sink, text: Vec<u8>, last: &[u8], request: &Request, st
     if stray {
         return sink.stray(Rows::Copy(text)).await;
     }
-    let bound = request.plan.cursor.and_then(|cursor| copy_text::value(last, cursor));
+    let bound = request.plan.rows.cursor.and_then(|cursor| copied_value(last, cursor));
     let bound = bound.map(|text| Bound::Text(String::from_utf8_lossy(&text).into_owned()));
     sink.send(Rows::Copy(text), bound).await
 }

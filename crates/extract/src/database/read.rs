@@ -1,27 +1,38 @@
 //! One read: pieces come in, known rows are left out, windows are committed.
 
-use super::commit::{Committer, txn};
 use super::connection::Connection;
-use super::convert::{Converted, convert};
 use super::known::Known;
-use super::log_rows::{DELETE, UPSERT, log_rows};
-use super::piece::Sink;
+use super::piece::{Piece, Sink};
 use super::request::Request;
 use super::state::{Bound, State};
 use crate::error::{Error, Result};
-use crate::reject::{Rejected, RejectedOfFile, rejected_batch, rejected_schema};
+use crate::log::commit::{Commit, txn};
+use crate::log::rejected::{Again, Waiting};
+use crate::log::rows::log_rows;
+use crate::log::state::Stored;
 use crate::report::{Totals, checks, too_many, warnings};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use chrono::NaiveTime;
+use cscopilot_decode::Rejected;
+use cscopilot_decode::database::{Converted, convert};
+use cscopilot_decode::log::{DELETE, Meta, UPSERT};
+use cscopilot_lake::TableInfo;
 use cscopilot_lake::step::{Outcome, StepContext};
-use cscopilot_lake::{Mode, TableInfo, Write, stream_of_batches};
 use futures::{Stream, StreamExt, TryStreamExt};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// How much text of rejected rows is kept in memory before the stream is given up.
 const MAX_REJECTED_BYTES: usize = 512 << 20;
+
+/// A [`Piece`] whose rows are typed.
+struct Typed {
+    rows: Converted,
+    stray: bool,
+    last: Option<Bound>,
+    closes: bool,
+}
 
 /// A read of one stream.
 pub(crate) struct Reading<'a> {
@@ -30,14 +41,14 @@ pub(crate) struct Reading<'a> {
     /// As of the last commit, but for `after`, which is as of the last row.
     state: State,
     known: Known,
-    committer: Committer<'a>,
+    /// The open window, from its first rows on.
+    commit: Option<Commit>,
     /// Whether the raw table is there.
     exists: bool,
     extracted_at_micros: i64,
     totals: Totals,
     /// Rejected rows of the open window that no run has published yet.
-    rejected: Vec<Rejected>,
-    rejected_bytes: usize,
+    rejected: Waiting,
     /// Rows that no run has told before that they are rejected.
     newly_rejected: u64,
     /// Rows of the open window.
@@ -54,17 +65,15 @@ pub(crate) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(crate) fn new(ctx: &'a StepContext, request: Arc<Request>, state: State, known: Known, exists: bool) -> Self {
         let plan = &request.plan;
-        let committer = Committer::new(ctx, plan.table.clone(), Arc::clone(&plan.schema));
-        let totals = Totals { present: vec![true; plan.columns.len()], ..Totals::default() };
+        let totals = Totals { present: vec![true; plan.rows.columns.len()], ..Totals::default() };
         Self {
             ctx,
             known,
-            committer,
+            commit: None,
             exists,
             extracted_at_micros: ctx.as_of.and_time(NaiveTime::MIN).and_utc().timestamp_micros(),
             totals,
-            rejected: Vec::new(),
-            rejected_bytes: 0,
+            rejected: Waiting::default(),
             newly_rejected: 0,
             open_rows: 0,
             last_key: None,
@@ -83,13 +92,15 @@ impl<'a> Reading<'a> {
         match self.all(&mut pieces).await {
             Ok(()) => Ok(self.outcome()),
             Err(error) => {
-                self.committer.abort(&error).await;
+                if let Some(commit) = self.commit.take() {
+                    commit.abandon(&error.to_string()).await;
+                }
                 Err(error)
             }
         }
     }
 
-    async fn all(&mut self, pieces: &mut (impl Stream<Item = Result<Converted>> + Unpin)) -> Result<()> {
+    async fn all(&mut self, pieces: &mut (impl Stream<Item = Result<Typed>> + Unpin)) -> Result<()> {
         while let Some(piece) = pieces.try_next().await? {
             let closes = piece.closes;
             self.take(piece).await?;
@@ -113,8 +124,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds the rows of a piece to the open window.
-    async fn take(&mut self, piece: Converted) -> Result<()> {
-        let Converted { batch, rejected, records, hashes, repeated_keys, edges, rejected_keys, lost_keys, stray, last, .. } = piece;
+    async fn take(&mut self, piece: Typed) -> Result<()> {
+        let Typed { rows, stray, last, .. } = piece;
+        let Converted { batch, rejected, records, hashes, repeated_keys, edges, rejected_keys, lost_keys } = rows;
         self.ctx.progress.rows(records);
         self.ctx.progress.note(format!("{} ({} windows committed)", self.request.shown, self.windows));
         let first_row = self.totals.records;
@@ -134,7 +146,7 @@ impl<'a> Reading<'a> {
         }
         let batch = match hashes {
             Some(hashes) => {
-                let fresh: Vec<bool> = hashes.keys.iter().zip(&hashes.rows).map(|(key, row)| !self.known.meet(*key, *row)).collect();
+                let fresh = self.known.new_rows(&hashes);
                 self.totals.known += fresh.iter().filter(|fresh| !**fresh).count() as u64;
                 if fresh.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(fresh))? } else { batch }
             }
@@ -148,17 +160,31 @@ impl<'a> Reading<'a> {
         if rows == 0 {
             return Ok(());
         }
-        let first_line = self.state.lines + 1;
-        let batch = log_rows(&self.request, declared, op, &self.state.next_batch(), first_line, self.extracted_at_micros)?;
-        self.committer.send(self.state.commits, batch).await?;
+        let first_line = i64::try_from(self.state.lines + 1).unwrap_or(i64::MAX - i64::try_from(rows).unwrap_or(0));
+        let (schema, batch) = (&self.request.plan.rows.schema, self.state.next_batch());
+        let meta = Meta { extracted_at_micros: self.extracted_at_micros, op, batch: &batch, file: &self.request.shown };
+        let batch = log_rows(declared, schema, &meta, first_line)?;
+        if !self.commit().send(batch).await? {
+            let (commit, table) = (self.state.commits, &self.request.plan.tables.rows);
+            return Err(Error::Task(format!("the commit {commit} of {table} had been made before")));
+        }
         self.state.lines += rows;
         self.open_rows += rows;
         self.totals.rows += rows;
         Ok(())
     }
 
+    /// The open window.
+    fn commit(&mut self) -> &mut Commit {
+        self.commit.get_or_insert_with(|| {
+            let plan = &self.request.plan;
+            Commit::new(self.ctx, &plan.tables.rows, Arc::clone(&plan.rows.schema), txn(self.ctx, &format!("#{}", self.state.commits)))
+        })
+    }
+
     /// Counts rejected rows, and keeps those that are to be published.
     fn reject(&mut self, rejected: Vec<Rejected>, first_row: u64, stray: bool) -> Result<()> {
+        let mut fresh = Vec::new();
         for mut row in rejected {
             row.line += first_row;
             let before = self.known.was_rejected(&row.raw);
@@ -170,11 +196,11 @@ impl<'a> Reading<'a> {
             self.totals.tally.add(&self.request.shown, &row);
             self.newly_rejected += u64::from(before != Some(true));
             if before.is_none() {
-                self.rejected_bytes += row.raw.len() + row.detail.len() + size_of::<Rejected>();
-                self.rejected.push(row);
+                fresh.push(row);
             }
         }
-        if self.rejected_bytes > MAX_REJECTED_BYTES { Err(too_many(&self.request.plan, &self.totals)) } else { Ok(()) }
+        self.rejected.add(&self.request.shown, &self.state.next_batch(), fresh);
+        if self.rejected.bytes() > MAX_REJECTED_BYTES { Err(too_many(&self.request.plan, &self.totals)) } else { Ok(()) }
     }
 
     /// Notes the rows that have vanished.
@@ -194,7 +220,7 @@ impl<'a> Reading<'a> {
     }
 
     async fn stored(&self) -> Result<Option<TableInfo>> {
-        Ok(self.ctx.lake.table(&self.request.plan.table).await?)
+        Ok(self.ctx.lake.table(&self.request.plan.tables.rows).await?)
     }
 
     /// Publishes the open window: its rejected rows, then its rows and how far they reach.
@@ -211,7 +237,10 @@ impl<'a> Reading<'a> {
         if last || state.checks.is_empty() {
             state.checks = checks(&self.request.plan, &self.totals);
         }
-        self.committer.close(commit, state.to_json()).await?;
+        self.commit();
+        if let Some(open) = self.commit.take() {
+            open.close(state.to_json()).await?;
+        }
         self.committed.clone_from(&state.after);
         self.state = state;
         self.exists = true;
@@ -221,25 +250,17 @@ impl<'a> Reading<'a> {
     }
 
     async fn publish_rejected(&mut self) -> Result<()> {
-        let table = &self.request.plan.rejected;
-        if self.rejected.is_empty() && (self.exists || self.ctx.lake.table(table).await?.is_some()) {
+        if self.rejected.is_empty() && self.exists {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.rejected);
-        self.rejected_bytes = 0;
-        let batch = self.state.next_batch();
-        let of = RejectedOfFile { file: &self.request.shown, batch: &batch, rows: &rows };
+        let rejected = std::mem::take(&mut self.rejected);
         let mut these = blake3::Hasher::new();
-        for row in &rows {
+        for row in rejected.rows() {
             these.update(row.raw.as_bytes()).update(&[0]);
         }
-        let batches = vec![rejected_batch(&of, self.extracted_at_micros)?];
         // A run that dies between this commit and that of the rows finds these texts in the table when it reads the rows again.
-        let data = stream_of_batches(rejected_schema(), batches);
-        let txn = txn(self.ctx, &format!("{}:{}", self.state.commits, &these.finalize().to_hex()[..16]));
-        let write = Write::new(table.clone(), Mode::Append, data, txn);
-        self.ctx.lake.commit(write).await?;
-        Ok(())
+        let txn = txn(self.ctx, &format!("#{}:{}", self.state.commits, &these.finalize().to_hex()[..16]));
+        rejected.publish(self.ctx, &self.request.plan.tables.rejected, self.extracted_at_micros, txn, Again::Known).await
     }
 
     fn outcome(self) -> Outcome {
@@ -275,7 +296,7 @@ impl<'a> Reading<'a> {
 }
 
 /// The pieces of a read in order, converted on all cores. Memory is bounded: so many wait, so many are converted at a time.
-fn converted(connection: Connection, request: Arc<Request>, hashed: bool, threads: usize) -> impl Stream<Item = Result<Converted>> {
+fn converted(connection: Connection, request: Arc<Request>, hashed: bool, threads: usize) -> impl Stream<Item = Result<Typed>> {
     let (sender, receiver) = mpsc::channel(threads);
     let asked = Arc::clone(&request);
     tokio::spawn(async move {
@@ -289,7 +310,9 @@ fn converted(connection: Connection, request: Arc<Request>, hashed: bool, thread
         .map_ok(move |piece| {
             let request = Arc::clone(&request);
             async move {
-                tokio::task::spawn_blocking(move || convert(&request, hashed, piece)).await.map_err(|e| Error::Task(e.to_string()))?
+                let Piece { rows, stray, last, closes } = piece;
+                let rows = tokio::task::spawn_blocking(move || convert(&request.plan.rows, hashed, rows));
+                Ok(Typed { rows: rows.await.map_err(|e| Error::Task(e.to_string()))??, stray, last, closes })
             }
         })
         .try_buffered(threads + 1)

@@ -42,13 +42,13 @@ impl Request {
 
     /// Whether all rows are read every time.
     pub(crate) fn is_full(&self) -> bool {
-        self.plan.cursor.is_none()
+        self.plan.rows.cursor.is_none()
     }
 
     /// The columns by which rows are ordered: cursor, then key, each once, as the database names them.
     pub(crate) fn order(&self) -> Vec<&str> {
-        let key = self.plan.primary_key.iter().copied().filter(|key| Some(*key) != self.plan.cursor);
-        self.plan.cursor.into_iter().chain(key).map(|column| self.plan.columns[column].from.as_str()).collect()
+        let key = self.plan.rows.primary_key.iter().copied().filter(|key| Some(*key) != self.plan.rows.cursor);
+        self.plan.rows.cursor.into_iter().chain(key).map(|column| self.plan.rows.columns[column].from.as_str()).collect()
     }
 }
 
@@ -58,8 +58,8 @@ pub(crate) fn plan(source_name: &str, source: &Source, stream_name: &str, stream
     let stream = Stream { format: Some(At::nowhere(format)), ..stream.clone() };
     let mut plan = StreamPlan::new(source_name, source, stream_name, &stream)?;
     // A row without a cursor would never be read again when it changes.
-    if let Some(cursor) = plan.cursor {
-        plan.columns[cursor].needs_value = true;
+    if let Some(cursor) = plan.rows.cursor {
+        plan.rows.columns[cursor].needs_value = true;
     }
     Ok(plan)
 }

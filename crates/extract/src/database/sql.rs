@@ -2,7 +2,7 @@
 
 use super::request::{From, Request};
 use crate::error::Result;
-use crate::parse::no_column;
+use cscopilot_decode::Error as DecodeError;
 
 /// How a database writes SQL.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +43,8 @@ impl Dialect {
     /// The query of all wanted rows in order: `select` are the columns' expressions, `bound` is that of the value to start from.
     pub(crate) fn rows(self, request: &Request, select: &[String], bound: Option<&str>) -> String {
         let mut sql = format!("SELECT {} FROM {}", select.join(", "), self.from(&request.from));
-        if let Some(cursor) = request.plan.cursor {
-            let cursor = self.column(&request.plan.columns[cursor].from);
+        if let Some(cursor) = request.plan.rows.cursor {
+            let cursor = self.column(&request.plan.rows.columns[cursor].from);
             match bound {
                 Some(bound) => sql.push_str(&format!(" WHERE {cursor} >= {bound}")),
                 None => sql.push_str(&format!(" WHERE {cursor} IS NOT NULL")),
@@ -59,7 +59,7 @@ impl Dialect {
 
     /// The query of the rows that have no cursor, which no other query would ever give.
     pub(crate) fn strays(self, request: &Request, select: &[String]) -> Option<String> {
-        let cursor = self.column(&request.plan.columns[request.plan.cursor?].from);
+        let cursor = self.column(&request.plan.rows.columns[request.plan.rows.cursor?].from);
         Some(format!("SELECT {} FROM {} WHERE {cursor} IS NULL", select.join(", "), self.from(&request.from)))
     }
 }
@@ -68,12 +68,13 @@ impl Dialect {
 pub(crate) fn bind(request: &Request, found: &[String]) -> Result<Vec<Option<usize>>> {
     request
         .plan
+        .rows
         .columns
         .iter()
         .map(|column| match found.iter().position(|name| *name == column.from) {
             Some(position) => Ok(Some(position)),
             None if column.optional => Ok(None),
-            None => Err(no_column(&request.shown, &column.from, found)),
+            None => Err(DecodeError::no_column(&request.shown, &column.from, found).into()),
         })
         .collect()
 }

@@ -1,6 +1,5 @@
 //! SQLite: each value says itself what it is.
 
-use super::cells::CellRows;
 use super::common::{self, describe, send_cells};
 use super::connection::Scrubber;
 use super::piece::Sink;
@@ -8,6 +7,7 @@ use super::request::Request;
 use super::sql::Dialect;
 use super::state::Bound;
 use crate::error::{Error, Result};
+use cscopilot_decode::database::CellRows;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row, Sqlite, TypeInfo, ValueRef};
 use std::path::Path;
@@ -49,7 +49,7 @@ async fn rows(
         Some(bound) => query.bind(bound.text()),
         None => query,
     };
-    let (columns, cursor) = (request.plan.columns.len(), request.plan.cursor);
+    let (columns, cursor) = (request.plan.rows.columns.len(), request.plan.rows.cursor);
     send_cells(query.fetch(connection), request, sink, scrubber, stray, |row, cells| values(row, columns, cursor, cells)).await
 }
 

@@ -1,6 +1,6 @@
-//! What a raw table remembers of the database it is read from. It commits with the rows, so the two can't disagree.
+//! What a raw table remembers of the database it is read from.
 
-use crate::error::{Error, Result};
+use crate::log::state::{Stored, batch_after};
 use cscopilot_lake::step::CheckResult;
 use serde::{Deserialize, Serialize};
 
@@ -57,24 +57,17 @@ impl Bound {
     }
 }
 
-const VERSION: u32 = 1;
+impl Stored for State {
+    fn fresh() -> Self {
+        Self { database_version: Self::VERSION, ..Self::default() }
+    }
+
+    fn version(&self) -> u32 {
+        self.database_version
+    }
+}
 
 impl State {
-    pub(crate) fn parse(table: &str, value: Option<&serde_json::Value>) -> Result<Self> {
-        let Some(value) = value else { return Ok(Self { database_version: VERSION, ..Self::default() }) };
-        let bad = |reason: String| Error::BadState { table: table.to_owned(), reason };
-        let state: Self = serde_json::from_value(value.clone()).map_err(|e| bad(e.to_string()))?;
-        if state.database_version == VERSION {
-            Ok(state)
-        } else {
-            Err(bad(format!("it has version {}, not {VERSION}", state.database_version)))
-        }
-    }
-
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     /// Starts from the beginning where another column is the cursor now.
     pub(crate) fn follow(&mut self, cursor: Option<&str>) {
         if self.cursor.as_deref() != cursor {
@@ -83,21 +76,22 @@ impl State {
         }
     }
 
-    /// The name of the next commit's batch: names sort in the order of the commits.
+    /// The name of the next commit's batch.
     pub(crate) fn next_batch(&self) -> String {
-        format!("{:010}", self.commits + 1)
+        batch_after(self.commits)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn bounds_survive_json() {
         let arrow = Bound::Arrow { kind: "Timestamp(µs, \"UTC\")".to_owned(), text: "2024-01-01T00:00:00Z".to_owned() };
         for bound in [Bound::Text("2024-01-01 00:00:00.000001+00".to_owned()), Bound::Int(i64::MAX), Bound::Real(0.1), arrow] {
-            let state = State { database_version: VERSION, after: Some(bound), cursor: Some("at".to_owned()), ..State::default() };
+            let state = State { after: Some(bound), cursor: Some("at".to_owned()), ..State::fresh() };
             assert_eq!(State::parse("raw.x", Some(&state.to_json())).unwrap(), state);
         }
     }

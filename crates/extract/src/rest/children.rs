@@ -1,18 +1,18 @@
 //! Streams that are read once for each record of another: the parent's new and changed records lead to the child's.
 
 use super::error::RestError;
-use super::hashed::Hashed;
-use super::known::quoted;
 use super::pages::{Ended, Go};
 use super::request::context;
 use super::state::ParentMark;
 use super::stream::StreamRun;
 use super::window_run::Reader;
 use crate::error::{Error, Result};
-use crate::plan::raw_table;
+use crate::log::Tables;
+use crate::log::known::quoted;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use cscopilot_decode::Hashed;
 use cscopilot_lake::Params;
 use cscopilot_spec::connector::{ParentPartitions, Read};
 use futures::{StreamExt, TryStreamExt};
@@ -31,7 +31,7 @@ struct Parent {
 impl<'a> StreamRun<'a> {
     /// Reads the children of every parent that came since the last time.
     pub(crate) async fn children(&mut self, read: &'a Read, spec: &ParentPartitions) -> Result<()> {
-        let table = raw_table(self.source_name, &spec.stream);
+        let table = Tables::of(self.source_name, &spec.stream).rows;
         if self.ctx.lake.table(&table).await?.is_none() {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl<'a> StreamRun<'a> {
         }
         let parents = self.parents(&table.to_string(), spec, &mark, &newest).await?;
         let chunks: Vec<&[Parent]> = parents.chunks(PARENTS_A_COMMIT).collect();
-        let mut known = self.known_latest(false).await?;
+        let mut known = self.known_latest().await?;
         if chunks.is_empty() {
             return self.close_children(read, newest, None, None).await;
         }

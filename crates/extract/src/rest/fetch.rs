@@ -367,7 +367,7 @@ impl Facts<'_> {
 
 /// The value at a dotted path; numbers are elements of lists.
 pub(crate) fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    crate::codec::jsonl::segments(path).iter().try_fold(value, |at, key| match at {
+    cscopilot_decode::segments(path).iter().try_fold(value, |at, key| match at {
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),
         other => other.get(key.as_str()),
     })

@@ -3,14 +3,14 @@
 use super::connection::Connection;
 use super::error::RestError;
 use super::fetch::{Content, Fetcher, Reply, Signal, Trouble, at_path};
-use super::known::Known;
 use super::pages::Query;
 use super::plan::ConnectorPlan;
 use super::request::{Context, build};
 use super::window::Window;
 use super::window_run::{Reader, WindowEnd};
 use crate::error::{Error, Result};
-use crate::page::PagePlan;
+use cscopilot_decode::Known;
+use cscopilot_decode::page::PagePlan;
 use cscopilot_spec::connector::{Endpoint, ErrorRule, Job, Poll};
 use serde_json::{Value, json};
 use std::sync::Arc;

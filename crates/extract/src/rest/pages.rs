@@ -9,8 +9,8 @@ use super::fetch::{Body, Content, Counters, Fetcher, Reply, Signal, Trouble, has
 use super::pager::{Amiss, Next, PageFacts, Pager};
 use super::request::{Context, build, shown};
 use crate::error::{Error, Result};
-use crate::page::{PageContext, PagePlan, PageRows, find_records, join_chunks, parse_stream};
 use bytes::Bytes;
+use cscopilot_decode::page::{PageContext, PagePlan, PageRows, find_records, join_chunks, parse_stream};
 use cscopilot_spec::connector::{ClientSpec, Endpoint, ErrorRule, Paginator, Read, ResponseFormat};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -202,7 +202,7 @@ impl Query<'_> {
                 };
                 let all: Vec<Bytes> = parts.iter().cloned().chain(std::iter::once(bytes.clone())).collect();
                 let (plan, ctx) = (Arc::clone(&self.plan), Arc::clone(&page_context));
-                let find = move || find_records(&plan, &ctx, join_chunks(&plan, &all)?);
+                let find = move || Ok(find_records(&plan, &ctx, join_chunks(&plan, &all)?)?);
                 let found = if bytes.len() <= AT_ONCE {
                     find()
                 } else {
@@ -233,7 +233,7 @@ impl Query<'_> {
             Reply::Signal(signal) | Reply::Good(Reply::Signal(signal)) => Ok(Reply::Signal(signal)),
             Reply::Good(Reply::Good((found, next, announced))) => {
                 let plan = Arc::clone(&self.plan);
-                hand.on(move || found.rows(&plan, &page_context)).await;
+                hand.on(move || Ok(found.rows(&plan, &page_context)?)).await;
                 Ok(Reply::Good(Page { next, announced }))
             }
         }
@@ -267,7 +267,7 @@ impl Query<'_> {
             last_id = rows.last_id.clone().or(last_id);
             hand.on(move || Ok(rows)).await;
         }
-        if let Err(error) = parsing.await.map_err(|e| Error::Task(e.to_string()))? {
+        if let Err(error) = parsing.await.map_err(|e| Error::Task(e.to_string()))?.map_err(Error::from) {
             // Rows of it may be on their way: the window has to begin again.
             return match unsound(error) {
                 Trouble::Again(error) => Ok(Reply::Signal(Signal::Restart(error.to_string()))),

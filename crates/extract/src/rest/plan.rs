@@ -1,14 +1,14 @@
 //! What a connector's stream means for one source: its columns, with those that the source adds, and the tables' schemas.
 
-use super::commit::fit;
-use crate::convert::arrow_type;
 use crate::error::Result;
-use crate::plan::log_schema;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use crate::log::rows::log_rows;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
+use cscopilot_decode::log::{DELETE, Meta, log_schema};
+use cscopilot_decode::{arrow_type, segments};
 use cscopilot_spec::connector::{Connector, ConnectorStream, Drift, Read};
 use cscopilot_spec::source::{Column, Ordered, Source};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A connector's stream, as a source reads it.
 pub(crate) struct ConnectorPlan<'a> {
@@ -79,25 +79,7 @@ impl<'a> ConnectorPlan<'a> {
 
     /// Rows that are gone, as rows of the log.
     pub(crate) fn deletions(&self, gone: &RecordBatch, batch: &str, extracted_at_micros: i64) -> Result<RecordBatch> {
-        let rows = gone.num_rows();
-        let schema = self.schema();
-        let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows))) };
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-        for field in schema.fields() {
-            let column: ArrayRef = match field.name().as_str() {
-                "_extracted_at" => Arc::new(TimestampMicrosecondArray::from_value(extracted_at_micros, rows).with_timezone("UTC")),
-                "_op" => text("delete"),
-                "_batch" => text(batch),
-                "_file" => text("(missing from a complete list)"),
-                "_line" => Arc::new(Int64Array::from_iter_values((1..).take(rows))),
-                name => match gone.column_by_name(name) {
-                    Some(column) => arrow::compute::cast(column, field.data_type())?,
-                    None => continue,
-                },
-            };
-            columns.push((field.name().clone(), column));
-        }
-        fit(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?, &schema)
+        log_rows(gone, &self.schema(), &Meta { extracted_at_micros, op: DELETE, batch, file: "(missing from a complete list)" }, 1)
     }
 
     /// The fields that are asked for, in groups as long as the connector allows; one group where it sets no limit. Every group names the key.
@@ -110,7 +92,7 @@ impl<'a> ConnectorPlan<'a> {
             if path.starts_with("$.") || read.records.add.get(name).is_some() {
                 continue;
             }
-            let mut segments = crate::codec::jsonl::segments(path).into_iter();
+            let mut segments = segments(path).into_iter();
             let first = segments.next();
             let field = match below {
                 None => first,
@@ -122,7 +104,7 @@ impl<'a> ConnectorPlan<'a> {
             }
         }
         let Some(chunks) = chunks else { return vec![names.join(",")] };
-        let key = crate::codec::jsonl::segments(&chunks.key).into_iter().next().filter(|key| names.contains(key));
+        let key = segments(&chunks.key).into_iter().next().filter(|key| names.contains(key));
         let most = chunks.max_chars.value as usize;
         let mut groups: Vec<String> = Vec::new();
         for name in names.iter().filter(|name| Some(*name) != key.as_ref()) {

@@ -8,9 +8,9 @@ use super::request::context;
 use super::stream::StreamRun;
 use super::tally::Totals;
 use super::window::windows;
-use super::{commit, connector_of, state};
+use super::{connector_of, state};
 use crate::error::{Error, Result};
-use crate::plan::{raw_table, rejected_table};
+use crate::log::Tables;
 use arrow::array::RecordBatch;
 use cscopilot_lake::step::StepContext;
 use cscopilot_spec::connector::{Checkpoint, When};
@@ -29,7 +29,7 @@ pub async fn preview(
     let no_stream = || Error::NoStream { source_name: source_name.to_owned(), stream: stream_name.to_owned() };
     let (source, connector) = connector_of(&ctx.project, source_name).ok_or_else(no_stream)?;
     let plan = ConnectorPlan::new(source, connector, stream_name).ok_or_else(no_stream)?;
-    let tables = commit::Tables { rows: raw_table(source_name, stream_name), rejected: rejected_table(source_name, stream_name) };
+    let tables = Tables::of(source_name, stream_name);
     let connection = connections.get(&ctx.project, &ctx.lake, source_name, source, connector).await?;
     let counters = Counters::default();
     let run = StreamRun {

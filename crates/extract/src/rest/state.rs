@@ -1,6 +1,6 @@
-//! What a raw table remembers of the API it is read from. It commits with the rows, so the two can't disagree.
+//! What a raw table remembers of the API it is read from.
 
-use crate::error::{Error, Result};
+use crate::log::state::{Stored, batch_after};
 use cscopilot_lake::step::CheckResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,20 +52,17 @@ pub(crate) struct ParentMark {
     pub(crate) open: Option<(String, String)>,
 }
 
-const VERSION: u32 = 1;
+impl Stored for State {
+    fn fresh() -> Self {
+        Self { version: Self::VERSION, ..Self::default() }
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
 
 impl State {
-    pub(crate) fn parse(table: &str, value: Option<&serde_json::Value>) -> Result<Self> {
-        let Some(value) = value else { return Ok(Self { version: VERSION, ..Self::default() }) };
-        let bad = |reason: String| Error::BadState { table: table.to_owned(), reason };
-        let state: Self = serde_json::from_value(value.clone()).map_err(|e| bad(e.to_string()))?;
-        if state.version == VERSION { Ok(state) } else { Err(bad(format!("it has version {}, not {VERSION}", state.version))) }
-    }
-
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     pub(crate) fn mark(&self, read: &str, partition: &str) -> Option<&Mark> {
         self.reads.get(read).and_then(|r| r.marks.get(partition))
     }
@@ -74,8 +71,8 @@ impl State {
         self.reads.entry(read.to_owned()).or_default().marks.entry(partition.to_owned()).or_default()
     }
 
-    /// The name of the next commit's batch: names sort in the order of the commits.
+    /// The name of the next commit's batch.
     pub(crate) fn next_batch(&self) -> String {
-        format!("{:010}", self.commits + 1)
+        batch_after(self.commits)
     }
 }

@@ -3,6 +3,8 @@
 use super::connector_of;
 use super::state::{Mark, State};
 use crate::error::Result;
+use crate::log::Tables;
+use crate::log::state::Stored;
 use chrono::{DateTime, SecondsFormat, Utc};
 use cscopilot_diag::clock;
 use cscopilot_lake::Lake;
@@ -52,7 +54,7 @@ async fn status_at(project: &Project, lake: &Lake, now: DateTime<Utc>) -> Result
             None => continue,
         };
         for stream in source.stream_names(project.connector_of(source)) {
-            let table = crate::plan::raw_table(name, stream);
+            let table = Tables::of(name, stream).rows;
             let info = lake.table(&table).await?;
             let api = connector_of(project, name).and_then(|(_, connector)| connector.streams.get(stream));
             let reached = match info.as_ref().and_then(|info| info.state.as_ref()) {

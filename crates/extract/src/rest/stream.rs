@@ -1,10 +1,8 @@
 //! One stream of a connector: which reads are due, over which partitions and windows, and the state they lead to.
 
-use super::commit::Tables;
 use super::connection::{Connection, now_micros};
 use super::error::RestError;
 use super::fetch::Counters;
-use super::known::{Known, Shape};
 use super::pages::Query;
 use super::plan::ConnectorPlan;
 use super::request::{Context, context};
@@ -13,12 +11,17 @@ use super::tally::Totals;
 use super::window::{Window, resolution, windows};
 use super::window_run::{Reader, WindowEnd};
 use crate::error::{Error, Result};
-use crate::page::PagePlan;
-use chrono::{NaiveDate, NaiveTime, TimeDelta};
-use cscopilot_lake::TableInfo;
+use crate::log::Tables;
+use crate::log::known::{self, Lines, Shape, quoted};
+use arrow::datatypes::DataType;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
+use cscopilot_decode::Known;
+use cscopilot_decode::page::PagePlan;
 use cscopilot_lake::step::StepContext;
+use cscopilot_lake::{Params, TableInfo};
 use cscopilot_spec::connector::{Checkpoint, Incremental, Partitions, Read, When};
 use cscopilot_spec::source::Source;
+use futures::TryStreamExt;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -150,7 +153,7 @@ impl<'a> StreamRun<'a> {
 
     /// A read without a cursor: everything, compared with what is there.
     async fn whole(&mut self, read: &'a Read, partition: &str, context: &Context, began: i64) -> Result<()> {
-        let mut known = self.known_latest(read.complete).await?;
+        let mut known = self.known_latest().await?;
         let query = self.query(read)?;
         let mut reader = self.reader(read).await?;
         let end = match &read.job {
@@ -164,8 +167,8 @@ impl<'a> StreamRun<'a> {
                 return Err(RestError::TooLarge { window: "of all records".to_owned(), reason }.into());
             }
         };
-        if complete {
-            self.vanished(&mut known, &reader, &mut collected).await?;
+        if complete && read.complete {
+            self.vanished(&known, &reader, &mut collected).await?;
         }
         let first = self.note_full_read(read, began);
         let keep = first || self.state.mark(&read.name, partition).is_none();
@@ -180,7 +183,7 @@ impl<'a> StreamRun<'a> {
         let window = Window { start: span.start, end: span.end };
         let mut bounded = context.clone();
         bounded.insert("window".to_owned(), window.bounds(incremental));
-        let mut known = if self.state.mark(&read.name, partition).is_some() { self.known_latest(false).await? } else { Known::default() };
+        let mut known = if self.state.mark(&read.name, partition).is_some() { self.known_latest().await? } else { Known::default() };
         loop {
             let token = self.state.mark(&read.name, partition).and_then(|m| m.token.clone());
             let query = self.query(read)?;
@@ -211,14 +214,11 @@ impl<'a> StreamRun<'a> {
     }
 
     /// Keys that a complete list no longer has become deletions.
-    pub(crate) async fn vanished(
-        &self,
-        known: &mut Known,
-        reader: &Reader<'_>,
-        collected: &mut super::window_run::Collecting,
-    ) -> Result<()> {
+    pub(crate) async fn vanished(&self, known: &Known, reader: &Reader<'_>, collected: &mut super::window_run::Collecting) -> Result<()> {
         let Some(info) = self.ctx.lake.table(&self.tables.rows).await? else { return Ok(()) };
-        for gone in known.vanished(&self.ctx.lake, &reader.shape, &info.schema).await? {
+        let Some(gone) = known::vanished(known, &self.ctx.lake, &reader.shape, &info.schema).await? else { return Ok(()) };
+        let mut gone = Box::pin(gone);
+        while let Some(gone) = gone.try_next().await? {
             let batch = self.plan.deletions(&gone, &self.state.next_batch(), self.extracted_at())?;
             let rows = batch.num_rows() as u64;
             collected.totals.rows += rows;
@@ -290,22 +290,28 @@ impl<'a> StreamRun<'a> {
         Ok(self.ctx.lake.table(&self.tables.rows).await?)
     }
 
+    /// Rows whose cursor is at or after an instant.
     async fn known_since(&self, incremental: &Incremental, from: i64) -> Result<Known> {
-        match self.table().await? {
-            Some(info) => Known::since(&self.ctx.lake, &self.wide_shape(&info), &info.schema, &incremental.cursor, from).await,
-            None => Ok(Known::default()),
-        }
+        let Some(info) = self.table().await? else { return Ok(Known::default()) };
+        let (have, cursor) = (&info.schema, &incremental.cursor);
+        let at = DateTime::from_timestamp_micros(from).unwrap_or_default();
+        let from = || format!("WHERE {} >= $from", quoted(cursor));
+        let (condition, params) = match have.field_with_name(cursor).map(|f| f.data_type()) {
+            Ok(DataType::Timestamp(_, _)) => (from(), Params::new().with("from", at)),
+            Ok(DataType::Date32) => (from(), Params::new().with("from", at.date_naive())),
+            _ => (String::new(), Params::new()),
+        };
+        known::any_version(&self.ctx.lake, &self.wide_shape(&info), have, &condition, &params).await
     }
 
-    pub(crate) async fn known_latest(&self, vanished: bool) -> Result<Known> {
-        match self.table().await? {
-            Some(info) => Known::latest(&self.ctx.lake, &self.wide_shape(&info), &info.schema, vanished).await,
-            None => Ok(Known::default()),
-        }
+    /// The latest row of every key.
+    pub(crate) async fn known_latest(&self) -> Result<Known> {
+        let Some(info) = self.table().await? else { return Ok(Known::default()) };
+        known::latest(&self.ctx.lake, &self.wide_shape(&info), &info.schema, "", &Params::new()).await
     }
 
     /// The shape with the columns that the table has gained.
-    fn wide_shape(&self, info: &TableInfo) -> Shape<'a> {
+    fn wide_shape(&self, info: &TableInfo) -> Shape {
         let schema = self.plan.schema();
         let mut shape = self.shape();
         if self.plan.evolves() {
@@ -316,8 +322,8 @@ impl<'a> StreamRun<'a> {
         shape
     }
 
-    fn shape(&self) -> Shape<'a> {
-        Shape { table: &self.tables.rows, columns: self.plan.column_names(), key: self.plan.key() }
+    fn shape(&self) -> Shape {
+        Shape { table: self.tables.rows.clone(), columns: self.plan.column_names(), key: self.plan.key(), lines: Lines::Restart }
     }
 
     /// What the windows of a read share. Columns that the table has gained before stay.

@@ -1,8 +1,8 @@
 //! What a stream's read came to: the figures of its reconciliation line, and what a person should know.
 
 use super::fetch::Counters;
-use crate::reject::Tally;
 use crate::report::{check, rejected_checks, rejected_pct};
+use cscopilot_decode::Tally;
 use cscopilot_lake::step::{CheckResult, Outcome};
 use serde_json::json;
 use std::collections::BTreeSet;

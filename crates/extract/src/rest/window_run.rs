@@ -1,24 +1,25 @@
 //! One window of a read: its pages become rows of an open commit, which is published when the last page was read.
 
-use super::commit::{OpenWindow, RejectedRows, Tables, fit, publish_rejected};
 use super::error::RestError;
 use super::fetch::Signal;
-use super::hashed::{Hashed, Hashing};
-use super::known::{Known, Shape};
 use super::pages::{Ended, Go, Query};
-use super::recent::Recent;
 use super::request::Context;
 use super::state::State;
 use super::tally::Totals;
 use super::window::Window;
-use crate::cursor::{CursorValue, value_at};
 use crate::error::{Error, Result};
-use crate::page::PageRows;
-use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use crate::log::Tables;
+use crate::log::commit::{Commit, txn};
+use crate::log::known::Shape;
+use crate::log::rejected::{Again, Waiting};
+use crate::log::rows::fit;
+use crate::log::state::Stored;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use cscopilot_decode::page::PageRows;
+use cscopilot_decode::{Hashed, Known, Sieve, outside};
 use cscopilot_lake::step::StepContext;
-use cscopilot_spec::connector::{CursorFormat, Incremental};
+use cscopilot_spec::connector::Incremental;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ const MAX_REJECTED_BYTES: usize = 256 << 20;
 pub(crate) struct Reader<'a> {
     pub(crate) ctx: &'a StepContext,
     pub(crate) tables: &'a Tables,
-    pub(crate) shape: Shape<'a>,
+    pub(crate) shape: Shape,
     pub(crate) schema: SchemaRef,
     /// Columns of text that the stream has gained; they follow the log's own columns.
     pub(crate) gained: BTreeSet<String>,
@@ -42,11 +43,9 @@ pub(crate) struct Reader<'a> {
 /// A window whose rows are being collected.
 pub(crate) struct Collecting {
     batch: String,
-    open: Option<OpenWindow>,
-    recent: Recent,
-    rejected: Vec<RejectedRows>,
-    rejected_bytes: usize,
-    position: i64,
+    commit: Commit,
+    sieve: Sieve,
+    rejected: Waiting,
     pub(crate) totals: Totals,
 }
 
@@ -77,11 +76,9 @@ impl Reader<'_> {
     pub(crate) fn collecting(&self, batch: &str) -> Collecting {
         Collecting {
             batch: batch.to_owned(),
-            open: None,
-            recent: Recent::default(),
-            rejected: Vec::new(),
-            rejected_bytes: 0,
-            position: 1,
+            commit: Commit::new(self.ctx, &self.tables.rows, self.full_schema(), txn(self.ctx, &format!("/{batch}"))),
+            sieve: Sieve::new(self.incremental.is_some_and(|i| i.newest_first)),
+            rejected: Waiting::default(),
             totals: Totals::default(),
         }
     }
@@ -172,7 +169,7 @@ impl Reader<'_> {
 
     /// How the pages of a window are prepared before they are taken.
     pub(crate) fn hashing(&self, known: &Known) -> impl Fn(PageRows) -> Hashed + Clone + Send + use<> {
-        let hashing = Hashing::new(&self.shape, known.by_key());
+        let hashing = self.shape.hashing(known.by_key());
         move |rows| hashing.hash(rows)
     }
 
@@ -231,10 +228,9 @@ impl Reader<'_> {
         if !rows.rejected.is_empty() {
             for row in &rows.rejected {
                 totals.tally.add(&rows.file, row);
-                collected.rejected_bytes += row.raw.len() + row.detail.len();
             }
-            collected.rejected.push(RejectedRows { file: rows.file.clone(), rows: rows.rejected });
-            if collected.rejected_bytes > MAX_REJECTED_BYTES {
+            collected.rejected.add(&rows.file, &collected.batch, rows.rejected);
+            if collected.rejected.bytes() > MAX_REJECTED_BYTES {
                 return Err(Halt::Failed(self.too_many(&collected.totals)));
             }
         }
@@ -243,41 +239,20 @@ impl Reader<'_> {
         }
         // Reads of a stream may lack each other's columns; from here on all batches look the same.
         let batch = fit(rows.batch, &full)?;
-        let op = batch.schema().index_of("_op").map_err(Error::from)?;
         let totals = &mut collected.totals;
         let mut keep = vec![true; batch.num_rows()];
         if let (Some(window), Some(incremental)) = (window, self.incremental.filter(|i| i.filter || i.open_end || i.exact)) {
-            let left = outside(&batch, incremental, window, &mut keep);
+            let left = outside(&batch, incremental, window.start, window.end, &mut keep);
             if incremental.exact && left > 0 {
                 return Err(Halt::Astray(left));
             }
             totals.outside += left;
         }
-        for (row, new) in known.new_rows(&hashes, &keys).into_iter().enumerate() {
-            if keep[row] && !(new && collected.recent.is_new(hashes[row])) {
-                keep[row] = false;
-                totals.known += 1;
-            }
-        }
-        let ops = batch.column(op).as_string::<i32>();
-        totals.deletes += keep.iter().enumerate().filter(|(row, keep)| **keep && ops.value(*row) == "delete").count() as u64;
-        let first = collected.position;
-        collected.position += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let batch = self.numbered(batch, first)?;
-        let batch =
-            if keep.contains(&false) { filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(Error::from)? } else { batch };
-        collected.totals.rows += batch.num_rows() as u64;
-        self.send(collected, batch).await.map_err(Halt::Failed)
-    }
-
-    /// Numbers the rows of a window through, so that of two versions of a record the later one has the higher number.
-    fn numbered(&self, batch: RecordBatch, first: i64) -> Result<RecordBatch> {
-        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let newest_first = self.incremental.is_some_and(|i| i.newest_first);
-        let lines = (first..first + rows).map(|n| if newest_first { -n } else { n });
-        let mut columns = batch.columns().to_vec();
-        columns[batch.schema().index_of("_line")?] = Arc::new(Int64Array::from_iter_values(lines));
-        Ok(RecordBatch::try_new(batch.schema(), columns)?)
+        let sifted = collected.sieve.pass(batch, &hashes, &keys, keep, known).map_err(Error::from)?;
+        totals.known += sifted.known;
+        totals.deletes += sifted.deletes;
+        totals.rows += sifted.batch.num_rows() as u64;
+        self.send(collected, sifted.batch).await.map_err(Halt::Failed)
     }
 
     /// Hands rows to the window's commit, which the first of them opens.
@@ -285,27 +260,37 @@ impl Reader<'_> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let open = collected.open.get_or_insert_with(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
-        open.send(batch).await
+        let _wanted = collected.commit.send(batch).await?;
+        Ok(())
     }
 
     /// Publishes what was collected, and the state it leads to. Without rows only where the state has to be kept; whether it was published.
-    pub(crate) async fn close(&self, mut collected: Collecting, state: &mut State, totals: &mut Totals, keep_state: bool) -> Result<bool> {
+    pub(crate) async fn close(&self, collected: Collecting, state: &mut State, totals: &mut Totals, keep_state: bool) -> Result<bool> {
         if collected.totals.rejected_pct() > self.max_rejected_pct {
             let error = self.too_many(&collected.totals);
             collected.abandon().await;
             return Err(error);
         }
-        publish_rejected(self.ctx, self.tables, &collected.batch, self.extracted_at_micros, &collected.rejected).await?;
+        self.publish_rejected(&collected).await?;
         totals.absorb(collected.totals);
-        if collected.open.is_none() && !keep_state {
+        if !collected.commit.has_rows() && !keep_state {
             return Ok(false);
         }
         state.checks = totals.checks(&self.tables.rows.to_string());
-        let open = collected.open.take().unwrap_or_else(|| OpenWindow::new(self.ctx, self.tables, self.full_schema(), &collected.batch));
         state.commits += 1;
-        open.close(state).await?;
+        collected.commit.close(state.to_json()).await?;
         Ok(true)
+    }
+
+    async fn publish_rejected(&self, collected: &Collecting) -> Result<()> {
+        let mut these = blake3::Hasher::new();
+        for row in collected.rejected.rows() {
+            these.update(row.raw.as_bytes());
+        }
+        let batch = &collected.batch;
+        let again = Again::Fingerprint(format!("rejected:{batch}:{}", &these.finalize().to_hex()[..16]));
+        let txn = txn(self.ctx, &format!("/{batch}"));
+        collected.rejected.publish(self.ctx, &self.tables.rejected, self.extracted_at_micros, txn, again).await
     }
 
     fn full_schema(&self) -> SchemaRef {
@@ -337,9 +322,7 @@ impl Reader<'_> {
 impl Collecting {
     /// Gives the window up.
     pub(crate) async fn abandon(self) {
-        if let Some(open) = self.open {
-            open.abandon().await;
-        }
+        self.commit.abandon("the window was given up").await;
     }
 }
 
@@ -349,26 +332,4 @@ fn short(ended: &Ended, totals: &Totals) -> Option<RestError> {
     let (least, most) = ended.announced.filter(|_| !ended.more)?;
     let read = totals.records;
     (read < least || read > most).then_some(RestError::Short { announced: most, read })
-}
-
-/// Leaves out rows whose cursor is outside the window; how many.
-fn outside(batch: &RecordBatch, incremental: &Incremental, window: Window, keep: &mut [bool]) -> u64 {
-    let Some(array) = batch.column_by_name(&incremental.cursor) else { return 0 };
-    let unit: i128 = match (array.data_type(), &incremental.format) {
-        (DataType::Date32, _) => 86_400_000_000,
-        (DataType::Int64, CursorFormat::UnixMillis) => 1_000,
-        (DataType::Int64, _) => 1_000_000,
-        _ => 1,
-    };
-    let mut left = 0;
-    for (row, keep) in keep.iter_mut().enumerate() {
-        let Some(CursorValue::Number(value)) = value_at(array, row) else { continue };
-        let at = value * unit;
-        let before = (incremental.filter || incremental.exact) && at < i128::from(window.start);
-        if *keep && (before || at >= i128::from(window.end)) {
-            *keep = false;
-            left += 1;
-        }
-    }
-    left
 }

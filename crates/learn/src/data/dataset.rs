@@ -24,6 +24,17 @@ impl Table {
     }
 }
 
+/// A column that tells rows apart, by what results are given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SegmentColumn {
+    /// The column's name.
+    pub name: String,
+    /// Each row's segment, an index into `labels`.
+    pub codes: Vec<u32>,
+    /// The segments' names.
+    pub labels: Vec<String>,
+}
+
 /// Labelled rows in the order of date, then account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
@@ -37,6 +48,16 @@ pub struct Dataset {
     pub accounts: Vec<u32>,
     /// Rows left out because their window is not over.
     pub censored: usize,
+    /// What each row is worth, at least 0, where the model names a column for that.
+    pub weights: Option<Vec<f64>>,
+    /// The segments that results are given by.
+    pub segments: Vec<SegmentColumn>,
+    /// How long each row's account has been a customer, in days, where the model names a column for that; NaN if unknown.
+    pub tenure_days: Option<Vec<f64>>,
+    /// Each row's fold, where the model is cross-validated on given folds.
+    pub folds: Option<SegmentColumn>,
+    /// Rows left out because their account had not been a customer for long enough.
+    pub too_young: usize,
 }
 
 impl Dataset {
@@ -58,6 +79,11 @@ impl Dataset {
     /// The accounts of some rows.
     pub fn accounts_of(&self, rows: &[usize]) -> Vec<u32> {
         rows.iter().map(|r| self.accounts[*r]).collect()
+    }
+
+    /// What some rows are worth.
+    pub fn weights_of(&self, rows: &[usize]) -> Option<Vec<f64>> {
+        self.weights.as_ref().map(|weights| rows.iter().map(|r| weights[*r]).collect())
     }
 
     /// How many of the rows have the event.

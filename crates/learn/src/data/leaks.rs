@@ -97,7 +97,7 @@ mod tests {
             events,
             dates: vec![NaiveDate::from_ymd_opt(2023, 1, 1).unwrap(); n],
             accounts: (0..n as u32).collect(),
-            censored: 0,
+            ..Dataset::default()
         }
     }
 

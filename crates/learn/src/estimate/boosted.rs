@@ -177,8 +177,8 @@ mod tests {
             events: (0..n).map(event).collect(),
             dates: vec![chrono::NaiveDate::default(); n],
             accounts: (0..n as u32).collect(),
-            censored: 0,
             table: Table { features: (0..8).map(|k| format!("f{k}")).collect(), columns, rows: n },
+            ..Dataset::default()
         }
     }
 

@@ -2,7 +2,7 @@
 
 use cscopilot_shap::{Explainer, Explanations};
 use cscopilot_spec::{LogisticRegression, Xgboost};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::{Dataset, Table};
 use crate::error::{Error, Result};
@@ -10,7 +10,8 @@ use crate::estimate::boosted::{self, BoostedModel, Setting};
 use crate::estimate::logistic::{LogisticModel, Prepared};
 
 /// An estimator with everything decided that the folds decide.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Chosen {
     /// Trees: hyper-parameters and the number of rounds.
     Xgboost {

@@ -51,7 +51,8 @@ pub enum Input {
 }
 
 impl Input {
-    fn feature(&self) -> usize {
+    /// Index of the feature it is made from.
+    pub(crate) fn feature(&self) -> usize {
         match self {
             Self::Value { feature, .. } | Self::Missing { feature, .. } => *feature,
         }

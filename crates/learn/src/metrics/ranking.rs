@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 /// Row indices by falling score; rows without order between them stay in the order given.
-fn falling(scores: &[f64]) -> Vec<usize> {
+pub(crate) fn falling(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     order
@@ -103,7 +103,7 @@ pub struct Bin {
     pub predicted: f64,
     /// Share of events.
     pub observed: f64,
-    /// Lower end of the Wilson interval of the share, 95%.
+    /// Lower end of the share's 95% interval.
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
@@ -113,12 +113,19 @@ pub struct Bin {
     pub events: usize,
 }
 
-/// Bins of equal size by probability: ten, or fewer so that each can expect five events.
+/// How many bins the calibration of rows with these events is shown in: ten, or fewer so that each can expect five events.
 ///
 /// With few events more bins would measure noise: a bin of 50 rows at 3% has an error of 2.4 points from chance alone.
-pub fn calibration_bins(probabilities: &[f64], events: &[bool]) -> Vec<Bin> {
+pub(crate) fn bin_count(events: &[bool]) -> usize {
     let total = events.iter().filter(|e| **e).count();
-    let count = (total / 5).clamp(1, 10).min(events.len().max(1));
+    (total / 5).clamp(1, 10).min(events.len().max(1))
+}
+
+/// Bins of equal size by probability. Each share has a Wilson interval for as many rows as the bin's are worth: an account's
+/// rows are alike, so their number is divided by the design effect (Kish 1965), the variance between accounts over that of
+/// independent rows. `accounts` holds each row's account.
+pub fn calibration_bins(probabilities: &[f64], events: &[bool], accounts: &[u32]) -> Vec<Bin> {
+    let count = bin_count(events);
     let order = falling(probabilities);
     let mut bins = Vec::with_capacity(count);
     for b in 0..count {
@@ -128,15 +135,16 @@ pub fn calibration_bins(probabilities: &[f64], events: &[bool]) -> Vec<Bin> {
         }
         let rows = slice.len();
         let hits = slice.iter().filter(|at| events[**at]).count();
-        let (low, high) = wilson(hits, rows);
-        bins.push(Bin {
-            predicted: slice.iter().map(|at| probabilities[*at]).sum::<f64>() / rows as f64,
-            observed: hits as f64 / rows as f64,
-            low,
-            high,
-            rows,
-            events: hits,
-        });
+        let observed = hits as f64 / rows as f64;
+        let mut residuals: Vec<(u32, f64)> =
+            slice.iter().map(|at| (accounts[*at], if events[*at] { 1.0 } else { 0.0 } - observed)).collect();
+        residuals.sort_by_key(|(account, _)| *account);
+        let between: f64 = residuals.chunk_by(|a, b| a.0 == b.0).map(|run| run.iter().map(|r| r.1).sum::<f64>().powi(2)).sum();
+        let independent = rows as f64 * observed * (1.0 - observed);
+        let effect = if independent > 0.0 { (between / independent).max(1.0) } else { 1.0 };
+        let (low, high) = wilson(observed, rows as f64 / effect);
+        let predicted = slice.iter().map(|at| probabilities[*at]).sum::<f64>() / rows as f64;
+        bins.push(Bin { predicted, observed, low, high, rows, events: hits });
     }
     bins.reverse();
     bins
@@ -148,10 +156,9 @@ pub fn calibration_error(bins: &[Bin]) -> f64 {
     bins.iter().map(|b| b.rows as f64 * (b.predicted - b.observed).abs()).sum::<f64>() / rows.max(1) as f64
 }
 
-/// Wilson's 95% interval of a share.
-fn wilson(hits: usize, rows: usize) -> (f64, f64) {
-    let (n, z) = (rows as f64, 1.959_963_984_540_054);
-    let p = hits as f64 / n;
+/// Wilson's 95% interval of a share `p` of `n` independent rows.
+fn wilson(p: f64, n: f64) -> (f64, f64) {
+    let z = 1.959_963_984_540_054;
     let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     ((middle - half).max(0.0), (middle + half).min(1.0))
@@ -212,11 +219,23 @@ mod tests {
     fn few_events_make_few_bins() {
         let p: Vec<f64> = (0..1000).map(|i| i as f64 / 1000.0).collect();
         let few: Vec<bool> = (0..1000).map(|i| i % 60 == 0).collect();
-        assert_eq!(calibration_bins(&p, &few).len(), 3);
+        let accounts: Vec<u32> = (0..1000).collect();
+        assert_eq!(calibration_bins(&p, &few, &accounts).len(), 3);
         let exact: Vec<bool> = (0..1000).map(|i| (i * 7919) % 1000 < i).collect();
-        let bins = calibration_bins(&p, &exact);
+        let bins = calibration_bins(&p, &exact, &accounts);
         assert_eq!(bins.len(), 10);
         assert!(calibration_error(&bins) < 0.05);
         assert!(bins.windows(2).all(|w| w[0].predicted < w[1].predicted));
+    }
+
+    #[test]
+    fn rows_of_the_same_accounts_make_wider_bins() {
+        let p = vec![0.3; 400];
+        let events: Vec<bool> = (0..400).map(|i| (i / 8) % 10 < 3).collect();
+        let alone: Vec<u32> = (0..400).collect();
+        let together: Vec<u32> = (0..400).map(|i| i / 8).collect();
+        let width = |accounts: &[u32]| calibration_bins(&p, &events, accounts).iter().map(|b| b.high - b.low).sum::<f64>();
+        // Eight rows that always agree are worth one.
+        assert!(width(&together) > 1.5 * width(&alone), "{} {}", width(&together), width(&alone));
     }
 }

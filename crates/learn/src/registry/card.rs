@@ -1,5 +1,6 @@
 //! The model card and the other files of a version: what a sceptical reader needs to sign or to refuse.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::NaiveDate;
@@ -29,13 +30,41 @@ pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: 
             importance: *importance,
         }
     });
-    FeatureList { table: model.features.table.value.clone(), features: features.collect() }
+    let correlated = crate::score::groups::correlated(&data.table, &judged.all);
+    FeatureList { table: model.features.table.value.clone(), features: features.collect(), types: BTreeMap::new(), correlated }
 }
 
-/// Everything about a training beyond the columns of `ops.model_runs`.
+/// A hash of the labelled rows in their order, date, account (by its place among the dataset's), event and features' values: two
+/// trainings with the same one saw the same rows.
+pub fn fingerprint(data: &Dataset) -> String {
+    let mut hash = blake3::Hasher::new();
+    for name in &data.table.features {
+        hash.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+    }
+    let mut row_bytes = Vec::new();
+    for row in 0..data.len() {
+        row_bytes.clear();
+        row_bytes.extend(data.dates[row].to_epoch_days().to_le_bytes());
+        row_bytes.extend(data.accounts[row].to_le_bytes());
+        row_bytes.push(u8::from(data.events[row]));
+        for column in &data.table.columns {
+            let value = column[row];
+            // There are many NaNs; here a missing value is a missing value.
+            row_bytes.extend(if value.is_nan() { f64::NAN } else { value }.to_bits().to_le_bytes());
+        }
+        hash.update(&row_bytes);
+    }
+    hash.finalize().to_hex().to_string()
+}
+
+/// Everything about a training beyond the columns of `ops.model_runs`; the shape of `judgement` is that of
+/// [`Judgement`](crate::train::Judgement).
 pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Option<&FeatureList>) -> Value {
     let Some(judged) = &training.judged else {
-        return json!({"gap_days": model.gap_days(), "rows_censored": data.censored});
+        let fingerprint = fingerprint(data);
+        return json!({
+            "gap_days": model.gap_days(), "rows_censored": data.censored, "rows_too_young": data.too_young, "fingerprint": fingerprint,
+        });
     };
     let mut important: Vec<&FeatureInfo> = features.map(|f| f.features.iter().collect()).unwrap_or_default();
     important.sort_by(|a, b| b.importance.total_cmp(&a.importance).then_with(|| a.name.cmp(&b.name)));
@@ -55,6 +84,8 @@ pub fn detail(model: &Model, data: &Dataset, training: &Training, features: Opti
         "rows_censored": data.censored,
         "development": {"rows": judged.plan.development.len(), "events": data.count_events(&judged.plan.development)},
         "refitted_on_all": training.promoted,
+        "fingerprint": fingerprint(data),
+        "judgement": judged.judgement,
     })
 }
 
@@ -91,6 +122,10 @@ pub fn json_card(head: &Head, model: &Model, data: &Dataset, detail: &Value) -> 
     });
     pretty(&card)
 }
+
+/// What every reader of a card has to know.
+pub const LIMITS: &str = "Intervals come from a bootstrap over accounts on one test period; they don't say how the model fares when the business \
+                          changes. Contributions explain the model, not the customer: correlated features share credit.";
 
 /// The version of the XGBoost library this program is built for.
 pub const XGBOOST_VERSION: &str = "3.4.1";
@@ -132,11 +167,8 @@ pub fn markdown(head: &Head, model: &Model, data: &Dataset, training: &Training,
         feature_section(&mut out, features);
     }
     line(&mut out, "## Limits\n");
-    line(
-        &mut out,
-        "Intervals come from a bootstrap over accounts on one test period; they don't say how the model fares when the business \
-         changes. Contributions explain the model, not the customer: correlated features share credit.\n",
-    );
+    line(&mut out, &format!("{LIMITS}\n"));
+    line(&mut out, &format!("Rows' fingerprint (BLAKE3): `{}`.\n", fingerprint(data)));
     line(&mut out, &format!("Made by cscopilot {} with XGBoost {XGBOOST_VERSION}.", env!("CARGO_PKG_VERSION")));
     out
 }
@@ -149,27 +181,42 @@ fn data_section(out: &mut String, model: &Model, data: &Dataset, training: &Trai
             line(out, &format!("| {name} | {from} | {to} | {} | {} |", rows.len(), data.count_events(rows)));
         }
     };
-    row("development", &judged.plan.development);
+    if judged.plan.crossed {
+        row("all", &judged.plan.test);
+    } else {
+        row("development", &judged.plan.development);
+    }
     for (k, fold) in judged.plan.folds.iter().enumerate() {
         row(&format!("fold {} of it", k + 1), &fold.valid);
     }
-    row("test", &judged.plan.test);
+    if !judged.plan.crossed {
+        row("test", &judged.plan.test);
+    }
     line(out, "");
-    line(
-        out,
-        &format!(
-            "Between what is learned from and what is judged on lie at least {} days. The estimator, the number of rounds or the \
-             penalty, and the calibration ({}) were decided on the folds; the test period decided only whether to promote.{}\n",
-            model.gap_days(),
-            judged.calibrator.name(),
-            if training.promoted {
-                " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
-                 60,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
-            } else {
-                ""
-            }
-        ),
-    );
+    line(out, &how_judged(model, training, judged));
+}
+
+/// Who learned from what, and who judged.
+fn how_judged(model: &Model, training: &Training, judged: &Judged) -> String {
+    let calibration = judged.calibrator.name();
+    if judged.plan.crossed {
+        return format!(
+            "The rows have no order in time: this is a cross-validation. Below, `test` means all rows, each judged by a model and a \
+             calibration ({calibration}) of the other folds. The estimator, and the number of rounds or the penalty, were decided each \
+             time on a fifth of the rows to learn from. The model itself was made by the same steps from all rows.\n"
+        );
+    }
+    format!(
+        "Between what is learned from and what is judged on lie at least {} days. The estimator, the number of rounds or the \
+         penalty, and the calibration ({calibration}) were decided on the folds; the test period decided only whether to promote.{}\n",
+        model.gap_days(),
+        if training.promoted {
+            " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
+             60,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
+        } else {
+            ""
+        }
+    )
 }
 
 fn figures_section(out: &mut String, judged: &Judged) {
@@ -232,7 +279,8 @@ fn feature_section(out: &mut String, features: &FeatureList) {
     line(out, "");
 }
 
-fn capital(text: &str) -> String {
+/// A text with a capital at its beginning.
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

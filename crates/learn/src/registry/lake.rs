@@ -3,12 +3,21 @@
 //! A version's files are written before its row in `ops.model_runs` commits, and nothing refers to them until then: a
 //! training that died leaves files that the next one overwrites. The aliases follow from the rows and are written last.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use cscopilot_lake::Objects;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrator;
 use crate::error::{Error, Result};
 use crate::estimate::fitted::Fitted;
+use crate::registry::manifest::{self, Files, Manifest};
+use crate::registry::runs::{self, ModelRun};
+use crate::registry::vet;
+
+/// The files that hold a model, one of which every version has that can score.
+const MODEL_FILES: [&str; 2] = ["model.ubj", "logistic.json"];
 
 /// A feature as the model knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,18 +39,40 @@ pub struct FeatureInfo {
 }
 
 /// `features.json`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureList {
     /// The table they come from.
     pub table: String,
     /// The features in the order of the model's columns.
     pub features: Vec<FeatureInfo>,
+    /// The columns' types in the table, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, String>,
+    /// Groups of features that say nearly the same thing ([`crate::score::groups`]): each makes one reason.
+    #[serde(default)]
+    pub correlated: Vec<Vec<String>>,
 }
 
 impl FeatureList {
     /// The columns' names.
     pub fn names(&self) -> Vec<String> {
         self.features.iter().map(|f| f.name.clone()).collect()
+    }
+
+    /// The group of each feature, numbered from 0 in the order of the features; most are alone in theirs.
+    pub fn groups(&self) -> Vec<usize> {
+        let mut leaders: Vec<&str> = Vec::new();
+        let mut groups = Vec::with_capacity(self.features.len());
+        for feature in &self.features {
+            let alike = self.correlated.iter().find(|group| group.contains(&feature.name));
+            let leader = alike.and_then(|group| group.first()).unwrap_or(&feature.name).as_str();
+            let known = leaders.iter().position(|known| *known == leader);
+            groups.push(known.unwrap_or_else(|| {
+                leaders.push(leader);
+                leaders.len() - 1
+            }));
+        }
+        groups
     }
 }
 
@@ -62,9 +93,20 @@ pub struct Aliases {
     /// The version that scores.
     #[serde(default)]
     pub champion: Option<i64>,
-    /// A newer version that was refused.
+    /// The newest version, where it is not the champion: it was refused, or withdrawn.
     #[serde(default)]
     pub challenger: Option<i64>,
+}
+
+impl Aliases {
+    /// The alias of a version.
+    pub fn of(&self, version: i64) -> Option<&'static str> {
+        match Some(version) {
+            v if v == self.champion => Some("champion"),
+            v if v == self.challenger => Some("challenger"),
+            _ => None,
+        }
+    }
 }
 
 /// A version's folder: `models/churn/v0001`.
@@ -76,9 +118,10 @@ fn aliases_path(model: &str) -> String {
     format!("models/{model}/aliases.json")
 }
 
-/// Writes a version's files. One that is there already with the same content stays untouched.
+/// Writes a version's files, and a manifest of them. One that is there already with the same content stays untouched.
 pub async fn write(objects: &Objects, model: &str, version: i64, files: &[(String, Vec<u8>)]) -> Result<()> {
-    for (name, bytes) in files {
+    let manifest = (manifest::FILE.to_owned(), Manifest::of(files).to_bytes()?);
+    for (name, bytes) in files.iter().chain([&manifest]) {
         let path = format!("{}/{name}", folder(model, version));
         if !objects.put_if_absent(&path, bytes.clone()).await? && objects.get(&path).await?.is_none_or(|there| there != bytes.as_slice()) {
             // Left behind by a training that died before its row was committed: nothing refers to it.
@@ -89,38 +132,51 @@ pub async fn write(objects: &Objects, model: &str, version: i64, files: &[(Strin
 }
 
 /// Reads a version for scoring.
+///
+/// # Errors
+/// [`Error::BadModel`] for a file that is missing, damaged, of another program, or does not fit the others.
 pub async fn read(objects: &Objects, model: &str, version: i64) -> Result<Registered> {
-    let folder = folder(model, version);
-    let missing = |path: &str| Error::BadModel { path: path.to_owned(), problem: "the file is missing".to_owned() };
+    let files = Files::open(objects, folder(model, version)).await?;
     let mut fitted = None;
-    for name in ["model.ubj", "logistic.json"] {
-        let path = format!("{folder}/{name}");
-        if let Some(bytes) = objects.get(&path).await? {
-            fitted = Some(Fitted::read(name, &path, bytes.to_vec())?);
+    for name in MODEL_FILES {
+        let path = files.path(name);
+        if let Some(bytes) = files.get(name).await? {
+            if name == "model.ubj" {
+                vet::boosted(&bytes).map_err(|problem| Error::BadModel { path: path.clone(), problem })?;
+            }
+            fitted = Some(Fitted::read(name, &path, bytes)?);
             break;
         }
     }
-    let calibration = format!("{folder}/calibration.json");
-    let features = format!("{folder}/features.json");
+    let missing = || Error::BadModel { path: files.path(MODEL_FILES[0]), problem: "the file is missing".to_owned() };
     let registered = Registered {
-        fitted: fitted.ok_or_else(|| missing(&format!("{folder}/model.ubj")))?,
-        calibrator: objects.get_json(&calibration).await?.ok_or_else(|| missing(&calibration))?,
-        features: objects.get_json(&features).await?.ok_or_else(|| missing(&features))?,
+        fitted: fitted.ok_or_else(missing)?,
+        calibrator: manifest::json(&files.path("calibration.json"), &files.need("calibration.json").await?)?,
+        features: manifest::json(&files.path("features.json"), &files.need("features.json").await?)?,
     };
-    let expected = match &registered.fitted {
-        Fitted::Boosted(model) => model.ensemble()?.num_features(),
-        Fitted::Logistic(model) => model.features.len(),
-    };
-    if expected != registered.features.features.len() {
-        let problem = format!("the model has {expected} features, the list {}", registered.features.features.len());
-        return Err(Error::BadModel { path: features, problem });
-    }
+    vet::together(&registered).map_err(|(name, problem)| Error::BadModel { path: files.path(name), problem })?;
     Ok(registered)
+}
+
+/// Reads every file of a version and checks that none is damaged.
+///
+/// # Errors
+/// [`Error::BadModel`] as for [`read`].
+pub async fn verify(objects: &Objects, model: &str, version: i64) -> Result<Registered> {
+    Files::open(objects, folder(model, version)).await?.all().await?;
+    read(objects, model, version).await
 }
 
 /// The aliases of a model; none if it was never trained.
 pub async fn aliases(objects: &Objects, model: &str) -> Result<Aliases> {
     Ok(objects.get_json(&aliases_path(model)).await?.unwrap_or_default())
+}
+
+/// The aliases that follow from one model's trainings and decisions, whatever their dates.
+pub fn standing(runs: &[ModelRun]) -> Aliases {
+    let champion = runs::champion(runs, NaiveDate::MAX).map(|r| r.version);
+    let newest = runs.iter().max_by_key(|r| (r.as_of, r.version)).map(|r| r.version);
+    Aliases { champion, challenger: newest.filter(|version| Some(*version) != champion) }
 }
 
 /// Sets the aliases in one atomic put; does nothing if they are so already.

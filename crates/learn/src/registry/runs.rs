@@ -10,9 +10,10 @@ use cscopilot_lake::{Lake, Mode, Params, TableName, Txn, Write, stream_of_batche
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::registry::decisions::{self, Action, Decision};
 
 /// One training.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ModelRun {
     /// The model's name.
     pub model: String,
@@ -67,7 +68,11 @@ pub struct ModelRun {
     /// Hash of everything the training made; the version's identity.
     pub digest: String,
     /// Everything else as JSON: calibration curve, gains, importance, all estimators' figures.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What people decided about the version; in `ops.model_decisions`, not in this table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
 }
 
 /// `ops.model_runs`.
@@ -165,7 +170,7 @@ pub async fn commit(lake: &Lake, run: &ModelRun, txn: Txn) -> Result<()> {
     Ok(())
 }
 
-/// All runs, or those of one model, by model and version.
+/// All runs, or those of one model, by model and version, each with the decisions about it.
 pub async fn read(lake: &Lake, model: Option<&str>) -> Result<Vec<ModelRun>> {
     if lake.table(&table()).await?.is_none() {
         return Ok(Vec::new());
@@ -183,6 +188,11 @@ pub async fn read(lake: &Lake, model: Option<&str>) -> Result<Vec<ModelRun>> {
             .collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             runs.push(from_row(&columns, row));
+        }
+    }
+    for decision in decisions::read(lake).await? {
+        if let Some(run) = runs.iter_mut().find(|r| r.model == decision.model && r.version == decision.version) {
+            run.decisions.push(decision);
         }
     }
     Ok(runs)
@@ -240,12 +250,36 @@ fn from_row(columns: &[ArrayRef], row: usize) -> ModelRun {
         definition: text!().unwrap_or_default(),
         digest: text!().unwrap_or_default(),
         detail: text!().unwrap_or_default(),
+        decisions: Vec::new(),
     }
 }
 
-/// The champion on a date: the newest promoted version that was trained by then.
+/// The champion of one model on a date: the newest version that passed the gates by then, unless somebody decided otherwise since.
 pub fn champion(runs: &[ModelRun], as_of: NaiveDate) -> Option<&ModelRun> {
-    runs.iter().filter(|r| r.promoted && r.as_of <= as_of).max_by_key(|r| (r.as_of, r.version))
+    let version = succession(runs, as_of).pop()?;
+    runs.iter().find(|r| r.version == version)
+}
+
+/// The champions of one model up to a date, the one in force last. Those that were withdrawn are gone, so that each rollback leads to
+/// the one before.
+pub fn succession(runs: &[ModelRun], as_of: NaiveDate) -> Vec<i64> {
+    // A decision comes after the trainings of its date that it knew, and before those it did not.
+    let trained = runs.iter().filter(|r| r.promoted).map(|r| ((r.as_of, r.version, 0), r.version, Action::Promote));
+    let decided = runs.iter().flat_map(|r| &r.decisions).map(|d| ((d.as_of, d.newest, d.number), d.version, d.action));
+    let mut events: Vec<_> = trained.chain(decided).filter(|((date, ..), ..)| *date <= as_of).collect();
+    events.sort_by_key(|(order, ..)| *order);
+    let mut line: Vec<i64> = Vec::new();
+    for (_, version, action) in events {
+        if action == Action::Rollback {
+            while line.last().is_some_and(|last| *last != version) {
+                line.pop();
+            }
+        }
+        if line.last() != Some(&version) {
+            line.push(version);
+        }
+    }
+    line
 }
 
 /// Why a model should be trained, or `None` if it need not be.
@@ -302,5 +336,33 @@ mod tests {
         assert_eq!(champion(&runs, day(25)).unwrap().version, 2);
         assert_eq!(champion(&runs, day(7)).unwrap().version, 1);
         assert!(champion(&runs, day(4)).is_none());
+    }
+
+    #[test]
+    fn a_decision_counts_from_its_date_until_the_next_version_passes() {
+        let day = |d| NaiveDate::from_ymd_opt(2023, 1, d).unwrap();
+        let decision = |number, d, action, version, newest| Decision {
+            model: "churn".into(),
+            number,
+            as_of: day(d),
+            action,
+            version,
+            previous: None,
+            newest,
+            reason: None,
+        };
+        let mut runs = vec![run(1, 5, true), run(2, 10, true), run(3, 15, true), run(4, 20, false)];
+        runs[1].decisions.push(decision(1, 16, Action::Rollback, 2, 3));
+        assert_eq!(champion(&runs, day(15)).unwrap().version, 3);
+        assert_eq!(champion(&runs, day(16)).unwrap().version, 2);
+        assert_eq!(succession(&runs, day(30)), [1, 2]);
+        runs[0].decisions.push(decision(2, 17, Action::Rollback, 1, 3));
+        assert_eq!(succession(&runs, day(30)), [1]);
+        runs[3].decisions.push(decision(3, 21, Action::Promote, 4, 4));
+        assert_eq!(succession(&runs, day(30)), [1, 4]);
+        // Trained on the day of the decision, but after it.
+        runs.push(run(5, 21, true));
+        assert_eq!(champion(&runs, day(21)).unwrap().version, 5);
+        assert_eq!(champion(&runs, day(20)).unwrap().version, 1);
     }
 }

@@ -1,17 +1,14 @@
 //! Data for `cscopilot models` and `cscopilot explain`.
 
-use arrow::array::Array;
-use arrow::util::display::array_value_to_string;
 use cscopilot_lake::Lake;
 use cscopilot_lake::step::StepContext;
 use serde::Serialize;
 
-use crate::data::frame;
 use crate::error::Result;
 use crate::registry;
 use crate::registry::runs::{self, ModelRun};
-use crate::score;
-use crate::score::reasons::{Narrator, Reason, shown};
+use crate::score::reasons::{Reason, shown};
+use crate::score::{self, Evening, Stamp, Tonight, Words};
 use crate::step::{dictionary, model};
 
 /// One version of a model, for listings.
@@ -28,13 +25,9 @@ pub struct ModelVersion {
 pub async fn models(lake: &Lake) -> Result<Vec<ModelVersion>> {
     let runs = runs::read(lake, None).await?;
     let mut listed = Vec::new();
-    for run in runs {
-        let aliases = registry::aliases(&lake.objects(), &run.model).await?;
-        let alias = match Some(run.version) {
-            v if v == aliases.champion => Some("champion"),
-            v if v == aliases.challenger => Some("challenger"),
-            _ => None,
-        };
+    for run in runs.iter().cloned() {
+        let of_model: Vec<ModelRun> = runs.iter().filter(|r| r.model == run.model).cloned().collect();
+        let alias = registry::standing(&of_model).of(run.version);
         listed.push(ModelVersion { alias, run });
     }
     Ok(listed)
@@ -93,29 +86,22 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
     let known = runs::read(&ctx.lake, Some(name)).await?;
     let Some(champion) = runs::champion(&known, ctx.as_of) else { return Ok(None) };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
-    let batches = score::rows(&ctx.lake, name, champion.version, &registered, ctx.as_of).await?;
-    let Some(accounts) = score::account_ids(&batches)? else { return Ok(None) };
-    let mut found = None;
-    for row in 0..accounts.len() {
-        if array_value_to_string(&accounts, row)? == account_id {
-            found = Some(row);
-            break;
-        }
-    }
-    let Some(row) = found else { return Ok(None) };
-    let table = frame::table(&batches, &registered.features.names())?;
-    let dictionary = dictionary(ctx, &loaded.value);
-    let narrator = Narrator { features: &registered.features.features, dictionary, outcome: loaded.value.outcome(name) };
-    let scores = score::score(name, &registered, &table, narrator)?;
-    let explained = registered.fitted.explain(&table, &[row])?;
+    let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
+    let Some(row) = evening.row_of(account_id) else { return Ok(None) };
+    let estimator = score::estimator(&registered.fitted).to_owned();
+    let stamp = Stamp { model: name.to_owned(), version: champion.version, estimator, as_of: ctx.as_of };
+    let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
+    let words = Words { dictionary: dictionary(ctx, &loaded.value).cloned(), outcome: loaded.value.outcome(name).to_owned() };
+    let (narrator, features) = (tonight.narrator(&words), &tonight.model.features.features);
+    let explained = tonight.scorer.explain(&tonight.evening.table, &[row])?;
     let mut contributions: Vec<Contribution> = explained
         .row(0)
         .iter()
         .enumerate()
         .map(|(i, contribution)| {
-            let info = &registered.features.features[i];
-            let words = dictionary.and_then(|d| d.features.get(&info.name));
-            let value = table.columns[i][row];
+            let info = &features[i];
+            let words = words.dictionary.as_ref().and_then(|d| d.features.get(&info.name));
+            let value = tonight.evening.table.columns[i][row];
             Contribution {
                 label: words.map_or_else(|| info.label.clone(), |w| w.label.value.clone()),
                 shown: if value.is_nan() { "unknown".to_owned() } else { shown(value, words) },
@@ -129,14 +115,14 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
     Ok(Some(Explained {
         model: name.to_owned(),
         version: champion.version,
-        estimator: score::estimator(&registered.fitted).to_owned(),
+        estimator: tonight.stamp.estimator.clone(),
         account_id: account_id.to_owned(),
         as_of: ctx.as_of,
-        probability: scores.probabilities[row],
-        base_probability: registered.calibrator.probability(explained.base_value()),
-        margin: scores.margins[row],
+        probability: tonight.probabilities[row],
+        base_probability: tonight.model.calibrator.probability(explained.base_value()),
+        margin: tonight.margins[row],
         base_value: explained.base_value(),
-        decile: scores.deciles[row],
+        decile: tonight.deciles[row],
         contributions,
     }))
 }

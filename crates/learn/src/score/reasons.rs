@@ -26,6 +26,8 @@ pub struct Reason {
 pub struct Narrator<'a> {
     /// The features as the model knows them.
     pub features: &'a [FeatureInfo],
+    /// The group of each feature, numbered from 0: features that say the same thing make one reason.
+    pub groups: &'a [usize],
     /// The dictionary, if the project has one.
     pub dictionary: Option<&'a FeatureDictionary>,
     /// What the probability is called: `risk`.
@@ -34,11 +36,22 @@ pub struct Narrator<'a> {
 
 impl Narrator<'_> {
     /// The reasons with the largest contributions, the largest first.
+    ///
+    /// A group's contribution is the sum of its features'; its words are those of the feature that did most towards the sum.
     pub fn top(&self, values: &[f64], contributions: &[f64]) -> Vec<Reason> {
-        let mut order: Vec<usize> = (0..contributions.len()).filter(|i| contributions[*i] != 0.0).collect();
-        order.sort_by(|a, b| contributions[*b].abs().total_cmp(&contributions[*a].abs()).then(a.cmp(b)));
+        let mut sums = vec![0.0; self.groups.iter().max().map_or(0, |g| g + 1)];
+        for (group, contribution) in self.groups.iter().zip(contributions) {
+            sums[*group] += contribution;
+        }
+        let mut order: Vec<usize> = (0..sums.len()).filter(|group| sums[*group] != 0.0).collect();
+        order.sort_by(|a, b| sums[*b].abs().total_cmp(&sums[*a].abs()).then(a.cmp(b)));
         order.truncate(TOP);
-        order.into_iter().map(|i| self.reason(i, values[i], contributions[i])).collect()
+        let strongest = |group: usize| {
+            let towards = |feature: &usize| contributions[*feature] * sums[group].signum();
+            let features = (0..contributions.len()).filter(|feature| self.groups[*feature] == group);
+            features.max_by(|a, b| towards(a).total_cmp(&towards(b)).then(b.cmp(a)))
+        };
+        order.into_iter().filter_map(|group| strongest(group).map(|at| self.reason(at, values[at], sums[group]))).collect()
     }
 
     /// One feature's reason.
@@ -66,6 +79,20 @@ impl Narrator<'_> {
         }
         Reason { feature: info.name.clone(), value: known.then_some(value), contribution, text }
     }
+}
+
+/// A feature's step from one value to another in words: `Logins, 28 days: 17 → 3 logins`.
+pub fn step(info: &FeatureInfo, dictionary: Option<&FeatureDictionary>, from: f64, to: f64) -> String {
+    let words = dictionary.and_then(|d| d.features.get(&info.name));
+    let label = words.map_or(info.label.as_str(), |w| w.label.value.as_str());
+    let unknown = || "unknown".to_owned();
+    let (from, to) = match (from.is_nan(), to.is_nan()) {
+        (false, false) => (shown_without_unit(from, words), shown(to, words)),
+        (from_missing, to_missing) => {
+            (if from_missing { unknown() } else { shown(from, words) }, if to_missing { unknown() } else { shown(to, words) })
+        }
+    };
+    format!("{label}: {from} → {to}")
 }
 
 /// A value with its unit.
@@ -174,7 +201,7 @@ mod tests {
             },
         );
         let features = [info("logins_28d", 17.0), info("seat_use", 0.5), info("idle", 0.0)];
-        let narrator = Narrator { features: &features, dictionary: Some(&dictionary), outcome: "risk" };
+        let narrator = Narrator { features: &features, groups: &[0, 1, 2], dictionary: Some(&dictionary), outcome: "risk" };
         let top = narrator.top(&[3.0, 0.25, 0.0], &[0.4, -0.7, 0.0]);
         let texts: Vec<&str> = top.iter().map(|r| r.text.as_str()).collect();
         assert_eq!(
@@ -184,9 +211,21 @@ mod tests {
                 "Logins, 28 days: 3 logins (typical 17) — logs in less than usual, raises the risk"
             ]
         );
+        assert_eq!(step(&features[0], Some(&dictionary), 17.0, 3.0), "Logins, 28 days: 17 → 3 logins");
+        assert_eq!(step(&features[0], Some(&dictionary), 1.0, f64::NAN), "Logins, 28 days: 1 login → unknown");
         let hole = narrator.reason(0, f64::NAN, 0.1);
         assert_eq!(hole.text, "Logins, 28 days: unknown — never logged in, raises the risk");
         assert_eq!(hole.value, None);
+    }
+
+    #[test]
+    fn features_that_say_the_same_make_one_reason_in_the_words_of_the_strongest() {
+        let features = [info("events_7d", 5.0), info("tickets", 1.0), info("events_28d", 20.0)];
+        let narrator = Narrator { features: &features, groups: &[0, 1, 0], dictionary: None, outcome: "risk" };
+        let top = narrator.top(&[1.0, 4.0, 2.0], &[-0.1, 0.3, 0.6]);
+        let told: Vec<(&str, f64, Option<f64>)> = top.iter().map(|r| (r.feature.as_str(), r.contribution, r.value)).collect();
+        assert_eq!(told, [("events_28d", 0.5, Some(2.0)), ("tickets", 0.3, Some(4.0))]);
+        assert!(top[0].text.starts_with("Events 28d: 2 ") && top[0].text.ends_with("raises the risk"), "{}", top[0].text);
     }
 
     #[test]

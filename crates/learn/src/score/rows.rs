@@ -1,26 +1,22 @@
-//! Tonight's scores: probability, decile and reasons of every account.
+//! `marts.model_scores`: probability, decile and reasons of every account.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Date32Array, Float64Array, Float64Builder, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder,
+    ArrayRef, Date32Array, Float64Array, Float64Builder, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder,
     StructArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use chrono::NaiveDate;
-use cscopilot_lake::{Lake, Mode, TableName, Txn, Write, stream_of_batches};
+use cscopilot_lake::TableName;
 
-use crate::data::dataset::Table;
-use crate::data::frame;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimate::fitted::Fitted;
-use crate::registry::Registered;
-use crate::score::reasons::{Narrator, Reason};
+use crate::score::reasons::Reason;
 
-/// How far the sum of the reasons may be from the margin.
-const ADDITIVITY: f64 = 1e-4;
+/// The column that tells whether an account's reasons still hold: a hash of what they were made from.
+pub(crate) const KEY: &str = "explanation_key";
 
 /// `marts.model_scores`
 pub fn table() -> TableName {
@@ -36,9 +32,13 @@ fn reason_fields() -> Fields {
     ])
 }
 
+/// The type of the lists of reasons.
+pub(crate) fn reasons_type() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Struct(reason_fields()), true)))
+}
+
 /// The columns of `marts.model_scores`. Account ids are text, whatever the features table has.
 pub fn schema() -> SchemaRef {
-    let item = Field::new("item", DataType::Struct(reason_fields()), true);
     Arc::new(Schema::new(vec![
         Field::new("account_id", DataType::Utf8, true),
         Field::new("as_of", DataType::Date32, true),
@@ -48,61 +48,9 @@ pub fn schema() -> SchemaRef {
         Field::new("probability", DataType::Float64, true),
         Field::new("margin", DataType::Float64, true),
         Field::new("decile", DataType::Int32, true),
-        Field::new("top_reasons", DataType::List(Arc::new(item)), true),
+        Field::new("top_reasons", reasons_type(), true),
+        Field::new(KEY, DataType::Int64, true),
     ]))
-}
-
-/// Scores of rows: one entry per row.
-#[derive(Debug, Clone, Default)]
-pub struct Scores {
-    /// Calibrated probabilities.
-    pub probabilities: Vec<f64>,
-    /// Margins.
-    pub margins: Vec<f64>,
-    /// Deciles by margin, 1 the highest.
-    pub deciles: Vec<i32>,
-    /// Reasons, the largest first.
-    pub reasons: Vec<Vec<Reason>>,
-}
-
-/// Scores and explains every row of a table.
-///
-/// # Errors
-/// [`Error::NotAdditive`] if the reasons don't add up to the margin that the model itself gives.
-pub fn score(name: &str, model: &Registered, table: &Table, narrator: Narrator<'_>) -> Result<Scores> {
-    let rows: Vec<usize> = (0..table.rows).collect();
-    let margins = model.fitted.margins(table, &rows)?;
-    let explained = model.fitted.explain(table, &rows)?;
-    let mut off = 0.0;
-    for (row, margin) in margins.iter().enumerate() {
-        let here = (explained.margin(row) - margin).abs();
-        if here.is_nan() || here > off {
-            off = here;
-        }
-    }
-    if off.is_nan() || off > ADDITIVITY {
-        return Err(Error::NotAdditive { model: name.to_owned(), off });
-    }
-    let reasons = rows
-        .iter()
-        .map(|&row| {
-            let values: Vec<f64> = table.columns.iter().map(|c| c[row]).collect();
-            narrator.top(&values, explained.row(row))
-        })
-        .collect();
-    let probabilities = margins.iter().map(|m| model.calibrator.probability(*m)).collect();
-    Ok(Scores { probabilities, deciles: deciles(&margins), margins, reasons })
-}
-
-/// Deciles by falling margin; equal margins go by the order of the rows, which is that of the accounts.
-fn deciles(margins: &[f64]) -> Vec<i32> {
-    let mut order: Vec<usize> = (0..margins.len()).collect();
-    order.sort_by(|a, b| margins[*b].total_cmp(&margins[*a]).then(a.cmp(b)));
-    let mut deciles = vec![0; margins.len()];
-    for (rank, at) in order.into_iter().enumerate() {
-        deciles[at] = (rank * 10 / margins.len()) as i32 + 1;
-    }
-    deciles
 }
 
 /// What is written beside the scores.
@@ -118,13 +66,43 @@ pub struct Stamp {
     pub as_of: NaiveDate,
 }
 
+/// Scores of some accounts: one entry an account in each.
+pub(crate) struct Scores<'a> {
+    pub(crate) accounts: ArrayRef,
+    pub(crate) probabilities: &'a [f64],
+    pub(crate) margins: &'a [f64],
+    pub(crate) deciles: &'a [i32],
+    /// Lists of reasons.
+    pub(crate) reasons: ArrayRef,
+    /// What the reasons were made from; none where nothing is explained.
+    pub(crate) keys: Option<&'a [i64]>,
+}
+
 /// Scores as rows of `marts.model_scores`.
-pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<RecordBatch> {
-    let n = accounts.len();
+pub(crate) fn batch(scores: Scores<'_>, stamp: &Stamp) -> Result<RecordBatch> {
+    let n = scores.accounts.len();
     let text = |value: &str| Arc::new(StringArray::from(vec![value; n])) as ArrayRef;
+    let keys = scores.keys.map_or_else(|| Int64Array::new_null(n), |keys| Int64Array::from(keys.to_vec()));
+    let columns: Vec<ArrayRef> = vec![
+        scores.accounts,
+        Arc::new(Date32Array::from(vec![stamp.as_of.to_epoch_days(); n])),
+        text(&stamp.model),
+        Arc::new(Int64Array::from(vec![stamp.version; n])),
+        text(&stamp.estimator),
+        Arc::new(Float64Array::from(scores.probabilities.to_vec())),
+        Arc::new(Float64Array::from(scores.margins.to_vec())),
+        Arc::new(Int32Array::from(scores.deciles.to_vec())),
+        scores.reasons,
+        Arc::new(keys),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// Reasons as lists, one an account.
+pub(crate) fn lists(reasons: &[Vec<Reason>]) -> Result<ArrayRef> {
     let (mut features, mut values, mut contributions, mut texts) =
         (StringBuilder::new(), Float64Builder::new(), Float64Builder::new(), StringBuilder::new());
-    for reason in scores.reasons.iter().flatten() {
+    for reason in reasons.iter().flatten() {
         features.append_value(&reason.feature);
         values.append_option(reason.value);
         contributions.append_value(reason.contribution);
@@ -134,57 +112,19 @@ pub fn batch(accounts: ArrayRef, scores: &Scores, stamp: &Stamp) -> Result<Recor
         vec![Arc::new(features.finish()), Arc::new(values.finish()), Arc::new(contributions.finish()), Arc::new(texts.finish())];
     let items = StructArray::try_new(reason_fields(), items, None)?;
     let item = Arc::new(Field::new("item", DataType::Struct(reason_fields()), true));
-    let offsets = OffsetBuffer::from_lengths(scores.reasons.iter().map(Vec::len));
-    let columns: Vec<ArrayRef> = vec![
-        accounts,
-        Arc::new(Date32Array::from(vec![stamp.as_of.to_epoch_days(); n])),
-        text(&stamp.model),
-        Arc::new(Int64Array::from(vec![stamp.version; n])),
-        text(&stamp.estimator),
-        Arc::new(Float64Array::from(scores.probabilities.clone())),
-        Arc::new(Float64Array::from(scores.margins.clone())),
-        Arc::new(Int32Array::from(scores.deciles.clone())),
-        Arc::new(ListArray::try_new(item, offsets, Arc::new(items), None)?),
-    ];
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    let offsets = OffsetBuffer::from_lengths(reasons.iter().map(Vec::len));
+    Ok(Arc::new(ListArray::try_new(item, offsets, Arc::new(items), None)?))
 }
 
-/// The account ids of rows that [`frame::unlabelled`] read.
-pub fn account_ids(batches: &[RecordBatch]) -> Result<Option<ArrayRef>> {
-    if batches.is_empty() {
-        return Ok(None);
+/// Deciles by falling margin; equal margins go by the order of the rows, which is that of the accounts.
+pub(crate) fn deciles(margins: &[f64]) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..margins.len()).collect();
+    order.sort_by(|a, b| margins[*b].total_cmp(&margins[*a]).then(a.cmp(b)));
+    let mut deciles = vec![0; margins.len()];
+    for (rank, at) in order.into_iter().enumerate() {
+        deciles[at] = (rank * 10 / margins.len()) as i32 + 1;
     }
-    let arrays: Vec<&dyn Array> = batches.iter().map(|b| b.column(0).as_ref()).collect();
-    Ok(Some(cast(&concat(&arrays)?, &DataType::Utf8)?))
-}
-
-/// Replaces the scores of the stamp's model and date.
-pub async fn commit(lake: &Lake, rows: RecordBatch, txn: Txn) -> Result<()> {
-    let data = stream_of_batches(rows.schema(), vec![rows]);
-    lake.commit(Write::new(table(), Mode::OverwritePartitions, data, txn).partitioned_by(["model", "as_of"])).await?;
-    Ok(())
-}
-
-/// Makes the table if it isn't there, so that SQL may read it on nights without any champion.
-pub async fn ensure_table(lake: &Lake, txn: Txn) -> Result<()> {
-    if lake.table(&table()).await?.is_none() {
-        let data = stream_of_batches(schema(), vec![RecordBatch::new_empty(schema())]);
-        lake.commit(Write::new(table(), Mode::Append, data, txn).partitioned_by(["model", "as_of"])).await?;
-    }
-    Ok(())
-}
-
-/// Reads the rows of a date for a model and checks that its columns are there.
-pub async fn rows(lake: &Lake, name: &str, version: i64, model: &Registered, as_of: NaiveDate) -> Result<Vec<RecordBatch>> {
-    let source = &model.features.table;
-    let schema = frame::schema_of(lake, source).await?;
-    let names = model.features.names();
-    let usable = |n: &&String| schema.field_with_name(n).is_ok_and(|f| frame::is_feature_type(f.data_type()));
-    let missing: Vec<String> = names.iter().filter(|n| !usable(n)).map(|n| format!("`{n}`")).collect();
-    if !missing.is_empty() {
-        return Err(Error::MissingFeatures { model: name.to_owned(), version, missing: missing.join(", "), table: source.clone() });
-    }
-    frame::unlabelled(lake, source, &names, as_of).await
+    deciles
 }
 
 /// The estimator's name in tables.
@@ -198,6 +138,7 @@ pub fn estimator(fitted: &Fitted) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::{Array, AsArray};
 
     #[test]
     fn deciles_are_even_and_start_with_the_highest() {
@@ -211,15 +152,18 @@ mod tests {
     fn scores_become_rows_with_lists_of_reasons() {
         let reason = |f: &str| Reason { feature: f.into(), value: None, contribution: 0.5, text: "t".into() };
         let scores = Scores {
-            probabilities: vec![0.1, 0.2],
-            margins: vec![-2.0, -1.0],
-            deciles: vec![6, 1],
-            reasons: vec![vec![], vec![reason("a"), reason("b")]],
+            accounts: Arc::new(StringArray::from(vec!["7", "8"])),
+            probabilities: &[0.1, 0.2],
+            margins: &[-2.0, -1.0],
+            deciles: &[6, 1],
+            reasons: lists(&[vec![], vec![reason("a"), reason("b")]]).unwrap(),
+            keys: None,
         };
         let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default() };
-        let batch = batch(Arc::new(StringArray::from(vec!["7", "8"])), &scores, &stamp).unwrap();
+        let batch = batch(scores, &stamp).unwrap();
         assert_eq!(batch.schema(), schema());
-        let list = batch.column(8).as_any().downcast_ref::<ListArray>().unwrap();
+        let list = batch.column(8).as_list::<i32>();
         assert_eq!((list.value(0).len(), list.value(1).len()), (0, 2));
+        assert!(batch.column(9).is_null(0));
     }
 }

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::cols::{Dates, Floats, Ints, Lists, Money, Texts};
 use crate::error::Error;
-use crate::night::{Account, Action, Alert, Cents, Fact, Health, Measure, Opportunity, Reason, Risk};
+use crate::night::{Account, Action, Alert, Cents, Fact, Health, Measure, Moved, Opportunity, Reason, Risk};
 use crate::slug::slug;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -31,6 +31,9 @@ const KNOWN: [&str; 14] = [
 
 /// Resolved alerts stay on an account's page so long.
 const RESOLVED_DAYS: i64 = 60;
+
+/// Parts of a movement that are shown.
+const MOVES: usize = 5;
 
 type Places = BTreeMap<String, usize>;
 
@@ -175,6 +178,33 @@ fn read_reasons(batch: Option<RecordBatch>) -> Result<Vec<Reason>, Error> {
         .collect();
     reasons.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()).then_with(|| a.feature.cmp(&b.feature)));
     Ok(reasons)
+}
+
+/// What moved the risk of churn since it was last scored.
+pub(super) async fn add_movements(reader: &Reader, accounts: &mut [Account], places: &Places) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT account_id, feature, text, contribution_delta, from_as_of, sum(contribution_delta) OVER (PARTITION BY account_id) AS change \
+         FROM marts.score_movements WHERE as_of = $as_of AND model = 'churn' QUALIFY row_number() OVER \
+         (PARTITION BY account_id ORDER BY abs(contribution_delta) DESC, cause, feature) <= {MOVES}"
+    );
+    for batch in reader.query("marts.score_movements", &sql).await? {
+        let text = |name: &str| Texts::of(&batch, name);
+        let (ids, features, texts) = (text("account_id")?, text("feature")?, text("text")?);
+        let (deltas, changes, since) =
+            (Floats::of(&batch, "contribution_delta")?, Floats::of(&batch, "change")?, Dates::of(&batch, "from_as_of")?);
+        for row in 0..batch.num_rows() {
+            let (Some(account), Some(contribution)) = (place(ids.get(row), accounts, places), deltas.get(row)) else { continue };
+            let moved = account.risk_moved.get_or_insert_with(Moved::default);
+            (moved.since, moved.change) = (since.get(row), changes.get(row).unwrap_or(0.0));
+            let feature = features.owned(row).unwrap_or_default();
+            moved.parts.push(Reason { feature, contribution, text: texts.owned(row).unwrap_or_default() });
+        }
+    }
+    for moved in accounts.iter_mut().filter_map(|a| a.risk_moved.as_mut()) {
+        let key = |r: &Reason| (r.text.clone(), r.feature.clone());
+        moved.parts.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()).then_with(|| key(a).cmp(&key(b))));
+    }
+    Ok(())
 }
 
 /// Keeps one copy of texts that repeat for every account.

@@ -17,7 +17,7 @@ use cscopilot_spec::Project;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables of the contract that the pages use.
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 12] = [
     "identity.unmatched",
     "marts.account_scores",
     "marts.accounts",
@@ -26,6 +26,7 @@ pub(crate) const TABLES: [&str; 11] = [
     "marts.model_scores",
     "marts.next_actions",
     "marts.opportunities",
+    "marts.score_movements",
     "ops.alerts",
     "ops.data_quality",
     "ops.model_runs",
@@ -66,6 +67,7 @@ pub(crate) async fn night(lake: &Lake, project: &Project, as_of: NaiveDate, comp
     let mut accounts = accounts::accounts(&reader).await?;
     let places: BTreeMap<String, usize> = accounts.iter().enumerate().map(|(i, a)| (a.id.clone(), i)).collect();
     trends::add(&reader, &mut night, &mut accounts, &places, compare_days).await?;
+    accounts::add_movements(&reader, &mut accounts, &places).await?;
     accounts::add_measures(&reader, &mut accounts, &places).await?;
     accounts::add_alerts(&reader, &mut accounts, &places).await?;
     accounts::add_opportunities(&reader, &mut accounts, &places).await?;

@@ -16,6 +16,8 @@ const MOST: usize = 12;
 const TEXT: usize = 240;
 /// Measures shown.
 const MEASURES: usize = 40;
+/// The smallest change of a probability that a reader sees.
+const VISIBLE: f64 = 0.0005;
 
 /// The pages of all accounts, with links to the neighbours in their manager's list.
 pub(super) fn pages<'a>(view: &'a View<'a>) -> Vec<Page<'a>> {
@@ -74,6 +76,7 @@ fn context(
         groups => groups(view, account),
         trend => trend(view, account)?,
         risk => risk(view, account, mean_risk),
+        risk_moved => risk_moved(view, account),
         expansion => account.expansion,
         alerts => alerts(view, account),
         alerts_left => account.alerts.len().saturating_sub(MOST),
@@ -209,6 +212,35 @@ fn risk(view: &View<'_>, account: &Account, mean: Option<f64>) -> Option<Value> 
     })
 }
 
+/// What moved the risk since it was last scored: parts that people would see in the figure.
+fn risk_moved(view: &View<'_>, account: &Account) -> Option<Value> {
+    let moved = account.risk_moved.as_ref().filter(|_| account.risk.is_some())?;
+    let most = moved.parts.iter().map(|p| p.contribution.abs()).fold(0.0, f64::max);
+    let parts: Vec<Value> = (moved.parts.iter().filter(|p| p.contribution.abs() >= VISIBLE))
+        .map(|p| {
+            let text = if p.text.is_empty() { title(&view.titles.features, &p.feature) } else { p.text.clone() };
+            context! {
+                text => clip(&text, TEXT),
+                points => points(p.contribution),
+                raises => p.contribution > 0.0,
+                width => (p.contribution.abs() / most * 100.0).round(),
+            }
+        })
+        .collect();
+    Some(context! { since => iso_opt(moved.since), change => points(moved.change), parts => parts })
+}
+
+/// A change of a probability: `+1.2 points`.
+fn points(change: f64) -> String {
+    let shown = format!("{:.1}", change.abs() * 100.0);
+    let sign = match change {
+        _ if shown == "0.0" => "±",
+        c if c < 0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{shown} points")
+}
+
 fn alerts(view: &View<'_>, account: &Account) -> Vec<Value> {
     account
         .alerts
@@ -268,7 +300,12 @@ fn actions(view: &View<'_>, account: &Account) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::tenure;
+    use super::{points, tenure};
+
+    #[test]
+    fn changes_of_probabilities_are_said_in_points() {
+        assert_eq!([0.0123, -0.2, 0.0001].map(points), ["+1.2 points", "−20.0 points", "±0.0 points"]);
+    }
 
     #[test]
     fn tenure_is_said_in_words() {

@@ -25,6 +25,8 @@ fn engine() -> &'static Environment<'static> {
     static ENGINE: OnceLock<Environment<'static>> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let mut engine = Environment::new();
+        // Without it release builds don't say which value is undefined.
+        engine.set_debug(true);
         // `{{ page.token }}` is nothing on the first page, but `{{ pgae.token }}` is a mistake.
         engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         engine

@@ -1,7 +1,7 @@
 //! The estimators that compete, and how margins become probabilities.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An estimator that competes.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ impl Estimator {
 }
 
 /// Settings of gradient-boosted trees. The defaults are shallow and strongly regularised: they suit small data.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Xgboost {
     /// How deep a tree may be.
@@ -71,7 +71,7 @@ impl Default for Xgboost {
 }
 
 /// Settings of logistic regression.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticRegression {
     /// Ridge penalties to choose from, on standardised features; the later folds decide.
@@ -89,16 +89,18 @@ impl Default for LogisticRegression {
 }
 
 /// How margins become probabilities.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
-    /// Isotonic where there are enough events (200), else Platt.
+    /// The map with the least log loss on later rows than those it was fitted on; isotonic competes from 200 events on.
     #[default]
     Auto,
     /// A rising step function.
     Isotonic,
     /// A logistic curve with two parameters.
     Platt,
+    /// A logistic curve on both tails' logarithms, with three parameters (Kull, Silva Filho and Flach 2017).
+    Beta,
 }
 
 impl Estimator {

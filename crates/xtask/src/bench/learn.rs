@@ -1,6 +1,6 @@
 //! Explanations by this program, by XGBoost and by the crate `treeshap`: the same models and rows, one after the other in each round.
 
-use super::{machine, output};
+use super::{built, machine, output, said};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ pub(crate) fn run(root: &Path, folder: &Path, options: &Options) -> Result<Value
     if options.depths.len() != options.rival_rows.len() || options.rounds == 0 {
         return Err("give as many --rival-rows as --depths, and at least one round".into());
     }
-    let bench = Bench { root, folder, ours: program(root)? };
+    let bench = Bench { root, folder, ours: built(root, "cscopilot-shap", "explain", "bench")? };
     let (rows, features) = (options.rows.to_string(), FEATURES.to_string());
     output(Command::new(&bench.ours).arg("data").arg(folder).args([&rows, &features]), &[0])?;
     let mut figures = Vec::new();
@@ -90,25 +90,6 @@ impl Bench<'_> {
         let numbers = [rows, threads].map(|number| number.to_string());
         said(Command::new(&self.ours).args(["time", who]).arg(model).arg(self.folder.join("x.f32")).args(numbers))
     }
-}
-
-/// The one line of JSON that a command prints.
-fn said(command: &mut Command) -> Result<Value, String> {
-    let text = output(command, &[0])?;
-    serde_json::from_str(&text).map_err(|e| format!("the figures are not JSON: {e}: {text}"))
-}
-
-/// The benchmark of the crate that explains, built optimised; its path.
-fn program(root: &Path) -> Result<PathBuf, String> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["bench", "--package", "cscopilot-shap", "--bench", "explain", "--no-run", "--message-format", "json"]);
-    let text = output(&mut cargo, &[0])?;
-    let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = built.filter(|message| message["target"]["name"] == "explain").find_map(|message| {
-        let path = message["executable"].as_str()?;
-        Some(PathBuf::from(path))
-    });
-    program.ok_or_else(|| "cargo built no benchmark".into())
 }
 
 /// Rows a second in the middle of the rounds, and how many times the rivals' in the same round.

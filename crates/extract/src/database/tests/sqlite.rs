@@ -98,3 +98,40 @@ async fn an_adbc_driver_that_is_not_there_is_named() {
         assert!(error.code() == "EXT054" && error.to_string().contains("absent"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn wherever_a_run_dies_the_next_one_ends_with_the_same_rows() {
+    for (cursor, commits) in [("    cursor: at\n", 4), ("", 1)] {
+        let mut f = Fixture::new(Db::sqlite()).await;
+        // Every third row can't be read.
+        let row =
+            |n: u64| format!("INSERT INTO t VALUES ({n}, '2024-01-01T00:{n:02}:00Z', {});", if n.is_multiple_of(3) { "'x'" } else { "1" });
+        f.db.execute(&format!("CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT, n);{}", (1..=14).map(row).collect::<String>())).await;
+        let columns = "{id: {type: int}, at: {type: timestamp}, n: {type: int}}";
+        f.stream("window_rows: 4", &format!("    table: t\n    columns: {columns}\n    primary_key: [id]\n{cursor}"));
+        // Windows begin where the last one ended, so the batches may be others.
+        let state = async |f: &Fixture| {
+            let rows = f.rows("SELECT * EXCEPT (_extracted_at, _batch) FROM raw.s__x ORDER BY _line").await;
+            let rejected = f.rows("SELECT raw, count(*) AS n FROM raw.s__x__rejected GROUP BY raw ORDER BY raw").await;
+            (rows, rejected, f.lake.table(&"raw.s__x".parse().unwrap()).await.unwrap().unwrap().state.unwrap()["after"].clone())
+        };
+        f.night().await.unwrap();
+        let whole = state(&f).await;
+        let log = f.folder.path().join("lake/tables/raw/s__x/_delta_log");
+        let entries =
+            || std::fs::read_dir(&log).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|e| e == "json")).count();
+        assert_eq!(entries(), commits, "{cursor}");
+        // The rejected rows of a window stay: they are published before its rows.
+        for kept in 0..=commits {
+            for same_run in [true, false] {
+                for version in kept..entries() {
+                    std::fs::remove_file(log.join(format!("{version:020}.json"))).unwrap();
+                }
+                f.lake = Lake::open(f.folder.path().join("lake").to_str().unwrap(), LakeOptions::default()).await.unwrap();
+                f.nights -= u32::from(same_run);
+                f.night().await.unwrap();
+                assert_eq!(state(&f).await, whole, "{cursor}: {kept} of {commits} commits were made, by the same run: {same_run}");
+            }
+        }
+    }
+}

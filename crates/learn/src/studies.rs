@@ -1,0 +1,21 @@
+//! Studies on simulated companies, whose true hazards are known: how near the models come to what can be known at all, and
+//! whether their intervals hold. Ignored by default: `make study` makes the companies and runs them.
+//!
+//! `CSCOPILOT_STUDY` is a folder with one project per company, `<accounts>-<seed>`, each with a lake up to the features and the
+//! simulation's truth; the company `fresh` judges the models of all others. The figures go to `figures.json` beside them.
+
+#![allow(clippy::print_stdout)]
+
+mod company;
+mod curve;
+
+use std::path::PathBuf;
+
+/// The folder of the companies, or nothing where the study wasn't asked for.
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("CSCOPILOT_STUDY").map(PathBuf::from);
+    if folder.is_none() {
+        println!("CSCOPILOT_STUDY is not set: the study did not run (`make study` sets it)");
+    }
+    folder
+}
