@@ -54,6 +54,10 @@ pub struct Source {
     /// How many percent of a stream's rows may be rejected before the stream fails and publishes nothing.
     #[serde(default = "default_max_rejected_pct")]
     pub max_rejected_pct: At<f64>,
+    /// How many days after their date records used to arrive. It tells when those of the first night, which reads all history at once, count
+    /// as known: `known_on(…)` in SQL templates. Records of later nights are known from the night that read them.
+    #[serde(default)]
+    pub embargo_days: u32,
     /// The streams by name. A connector brings its own: those named here are read, with what is said here besides; all of them (but
     /// the ones that are to be asked for) where none is named.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! SQL files to models: rendered, parsed, put in order.
 
+use crate::arrival::Embargoes;
 use crate::graph;
 use crate::parse::{ParamUse, Problem, Reference, parse_condition, parse_query};
 use crate::render::render;
@@ -89,14 +90,21 @@ pub struct Models {
     pub order: Vec<TableName>,
     /// Tables whose files are broken or on a loop: nothing is known of their columns.
     pub(crate) broken: BTreeSet<TableName>,
+    /// What templates were rendered with; a unit test renders them again.
+    pub(crate) embargoes: Embargoes,
 }
 
 /// Renders and parses SQL files, and orders them. What is wrong is added to `out`.
-pub fn compile<'a>(files: impl IntoIterator<Item = &'a Loaded<SqlModel>>, params: &Params, out: &mut Diagnostics) -> Models {
-    let mut all = Models::default();
+pub fn compile<'a>(
+    files: impl IntoIterator<Item = &'a Loaded<SqlModel>>,
+    params: &Params,
+    embargoes: &Embargoes,
+    out: &mut Diagnostics,
+) -> Models {
+    let mut all = Models { embargoes: embargoes.clone(), ..Models::default() };
     for file in files {
         let table = TableName::new(&file.value.schema, &file.value.table);
-        match compile_one(file, table.clone(), params, out) {
+        match compile_one(file, table.clone(), params, embargoes, out) {
             Some(model) => {
                 all.models.insert(table, model);
             }
@@ -124,10 +132,10 @@ pub fn compile<'a>(files: impl IntoIterator<Item = &'a Loaded<SqlModel>>, params
     all
 }
 
-fn compile_one(file: &Loaded<SqlModel>, table: TableName, params: &Params, out: &mut Diagnostics) -> Option<Model> {
+fn compile_one(file: &Loaded<SqlModel>, table: TableName, params: &Params, embargoes: &Embargoes, out: &mut Diagnostics) -> Option<Model> {
     let text = file.sql();
     let (sql, mut used) = if file.value.template {
-        match render(&file.path, &text, params) {
+        match render(&file.path, &text, params, embargoes, driver(file)) {
             Ok(rendered) => (Arc::from(rendered.sql), rendered.params),
             Err(problem) => {
                 let place = Place::new(file.path.clone(), Arc::clone(&file.text), problem.line, problem.column);
@@ -169,6 +177,11 @@ fn compile_one(file: &Loaded<SqlModel>, table: TableName, params: &Params, out: 
         }
     }
     fine.then(|| Model { table, sql, file: file.clone(), reads: parsed.reads, params: used, ordered: parsed.ordered })
+}
+
+/// The table that an incremental model is computed along.
+pub(crate) fn driver(file: &Loaded<SqlModel>) -> Option<&str> {
+    file.value.header.on.as_ref().map(|on| on.value.as_str())
 }
 
 /// Whether a parameter is defined; adds an error where it isn't.

@@ -9,6 +9,7 @@
 //! Which tables a model depends on is read off its parsed SQL, so dropping a file into `sql/` is all it takes.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod arrival;
 mod check;
 mod checks;
 mod compile;
@@ -30,6 +31,7 @@ mod sorted;
 mod stage;
 mod unit_test;
 
+pub use arrival::Embargoes;
 pub use check::{Schemas, check_models};
 pub use compile::{Model, Models, compile};
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 //! Columns are followed through the logical plan, so a column counts as a source where its value goes into the result:
 //! columns that are only filtered or joined by don't.
 
+use crate::arrival::Embargoes;
 use crate::check::{Schemas, check_models};
 use crate::compile::compile;
 use crate::error::Result;
@@ -53,7 +54,7 @@ pub struct Graph {
 /// # Errors
 /// When no session can be had.
 pub async fn lineage(project: &Project, base_schemas: &Schemas, params: &Params) -> Result<Graph> {
-    let models = compile(project.sql.values(), params, &mut Diagnostics::new());
+    let models = compile(project.sql.values(), params, &Embargoes::of(project), &mut Diagnostics::new());
     let mut known = check_models(&models, base_schemas, params, &mut Diagnostics::new());
     known.extend(base_schemas.iter().map(|(t, s)| (t.clone(), s.clone())));
     let mut nodes: BTreeMap<TableName, Node> = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! What other crates ask of a whole project.
 
+use crate::arrival::Embargoes;
 use crate::check::{Schemas, check_models};
 use crate::compile::{Model, Models, compile};
 use crate::error::{Error, Result};
@@ -40,7 +41,7 @@ pub fn params(project: &Project, as_of: NaiveDate) -> Params {
 /// tables that SQL doesn't make: raw ones and those of other steps. Errors go to `out`, with their places.
 pub fn check(project: &Project, base_schemas: &Schemas, out: &mut Diagnostics) -> Schemas {
     let params = params(project, SOME_DAY);
-    let models = compile(project.sql.values(), &params, out);
+    let models = compile(project.sql.values(), &params, &Embargoes::of(project), out);
     unused_params(project, &models, out);
     check_models(&models, base_schemas, &params, out)
 }
@@ -88,6 +89,7 @@ fn texts(project: &Project) -> Vec<&str> {
         .chain(all(&project.opportunities))
         .chain(all(&project.plays))
         .chain(all(&project.syncs))
+        .chain(all(&project.stores))
         .collect()
 }
 
@@ -112,7 +114,7 @@ pub struct Task {
 /// The tasks of all models, each after those it needs. Models with errors are left out: see [`check`].
 #[must_use]
 pub fn tasks(project: &Project, params: &Params) -> Vec<Task> {
-    let models = compile(project.sql.values(), params, &mut Diagnostics::new());
+    let models = compile(project.sql.values(), params, &Embargoes::of(project), &mut Diagnostics::new());
     let mut done: BTreeMap<TableName, Task> = BTreeMap::new();
     for table in &models.order {
         let Some(model) = models.models.get(table) else { continue };
@@ -142,7 +144,7 @@ pub fn tasks(project: &Project, params: &Params) -> Vec<Task> {
 /// Every error of every file.
 pub fn models(project: &Project, params: &Params) -> Result<Models, Diagnostics> {
     let mut out = Diagnostics::new();
-    let models = compile(project.sql.values(), params, &mut out);
+    let models = compile(project.sql.values(), params, &Embargoes::of(project), &mut out);
     if out.has_errors() {
         out.sort();
         return Err(out);
@@ -160,7 +162,7 @@ pub fn model(project: &Project, params: &Params, table: &TableName) -> Result<Mo
         return Err(Error::UnknownModel { help: suggest::help(&name, project.sql.keys().map(String::as_str)), name });
     };
     let mut out = Diagnostics::new();
-    let mut compiled = compile([file], params, &mut out);
+    let mut compiled = compile([file], params, &Embargoes::of(project), &mut out);
     match compiled.models.remove(table) {
         Some(model) if !out.has_errors() => Ok(model),
         _ => Err(Error::Invalid(out)),
@@ -174,7 +176,7 @@ pub fn model(project: &Project, params: &Params, table: &TableName) -> Result<Mo
 pub async fn test(project: &Project, base_schemas: &Schemas, select: &[String]) -> Result<Vec<TestResult>> {
     let params = params(project, SOME_DAY);
     let mut out = Diagnostics::new();
-    let models = compile(project.sql.values(), &params, &mut out);
+    let models = compile(project.sql.values(), &params, &Embargoes::of(project), &mut out);
     let mut schemas = check_models(&models, base_schemas, &params, &mut out);
     schemas.extend(base_schemas.iter().map(|(t, s)| (t.clone(), s.clone())));
     run_tests(project.sql_tests.values(), select, &models, &schemas, &params).await

@@ -1,7 +1,7 @@
 //! SQL unit tests: given rows, one model's query, expected rows. Nothing of the lake is read.
 
 use crate::check::Schemas;
-use crate::compile::{Model, Models, diagnostic};
+use crate::compile::{Model, Models, diagnostic, driver};
 use crate::diff::diff;
 use crate::error::{Error, Result};
 use crate::header::{sql_type, type_name};
@@ -150,7 +150,7 @@ impl Case<'_> {
         if !model.file.value.template {
             return Ok(model.sql.to_string());
         }
-        render(&model.file.path, &model.file.sql(), params).map(|r| r.sql).map_err(|p| {
+        render(&model.file.path, &model.file.sql(), params, &self.models.embargoes, driver(&model.file)).map(|r| r.sql).map_err(|p| {
             let place = Place::new(model.file.path.clone(), Arc::clone(&model.file.text), p.line, p.column);
             Box::new(diagnostic(p, place))
         })

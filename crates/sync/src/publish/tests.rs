@@ -2,7 +2,7 @@
 
 use super::publish;
 use crate::Error;
-use arrow::array::{Array, ArrayRef, BooleanArray, Date32Array, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder};
 use chrono::{Days, NaiveDate};
 use cscopilot_diag::Coded;
 use cscopilot_lake::step::{Outcome, Progress, StepContext};
@@ -340,6 +340,7 @@ async fn a_server_that_is_killed_midway_has_all_rows_after_the_next_run() {
     assert_eq!(last["score"].parse::<f64>().unwrap(), 29_999.0 / 7.0);
 }
 
+#[allow(clippy::print_stderr)]
 #[tokio::test]
 async fn a_hundred_thousand_accounts_of_forty_columns_take_seconds() {
     const ACCOUNTS: usize = 100_000;
@@ -358,7 +359,7 @@ async fn a_hundred_thousand_accounts_of_forty_columns_take_seconds() {
         let watch = cscopilot_diag::clock::Stopwatch::start();
         assert_eq!(counts(&f.publish(day(0)).await.unwrap()), expected);
         let seconds = watch.elapsed().as_secs_f64();
-        println!("{ACCOUNTS} accounts × 40 columns {what} in {seconds:.1} s: {:.0} rows a second", ACCOUNTS as f64 / seconds);
+        eprintln!("{ACCOUNTS} accounts × 40 columns {what} in {seconds:.1} s: {:.0} rows a second", ACCOUNTS as f64 / seconds);
     }
     let fields = ask::<Fields>(&mut reader, &["HGETALL", "cs:scores:ACC-099999"]).await;
     assert_eq!(fields["feature_number_39"].parse::<f64>().unwrap(), 99_999.0 * 40.0 / 997.0);

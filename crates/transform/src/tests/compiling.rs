@@ -1,4 +1,5 @@
 use super::support::{base, check_files, diagnose, params};
+use crate::Embargoes;
 use cscopilot_diag::Diagnostics;
 use std::sync::Arc;
 
@@ -119,7 +120,7 @@ fn a_table_of_another_step_can_not_be_made_twice() {
     let file = cscopilot_spec::SqlModel::parse("sql/marts/health.sql", Arc::from("SELECT 1 AS a"), None).unwrap();
     let mut schemas = base();
     schemas.insert("marts.health".parse().unwrap(), super::support::schema(&[]));
-    let models = crate::compile([&file], &params(), &mut out);
+    let models = crate::compile([&file], &params(), &Embargoes::default(), &mut out);
     crate::check_models(&models, &schemas, &params(), &mut out);
     assert_eq!(out.iter().map(|d| d.code).collect::<Vec<_>>(), ["TRF008"]);
 }
@@ -140,11 +141,19 @@ fn templates_are_rendered_and_checked() {
 }
 
 #[test]
+fn a_template_that_asks_when_rows_were_known_needs_all_of_a_raw_table() {
+    let sql = "SELECT account_id, {{ known_on('raw.app__events', 'day') }} AS known_on FROM raw.app__events";
+    insta::assert_snapshot!("known_on_unknown_source", diagnose(&[("sql/staging/events.sql.j2", sql)]));
+    let header = "/*---\nmaterialized: incremental\non: raw.app__events\nunique_key: [account_id]\n---*/\n";
+    insta::assert_snapshot!("known_on_of_driver", diagnose(&[("sql/staging/events.sql.j2", &format!("{header}{sql}"))]));
+}
+
+#[test]
 fn only_parameters_that_are_used_count() {
     let mut out = Diagnostics::new();
     let model = |sql: &str, out: &mut Diagnostics| {
         let file = cscopilot_spec::SqlModel::parse("sql/a/x.sql", Arc::from(sql), None).unwrap();
-        crate::compile([&file], &params(), out).models.into_values().next().unwrap()
+        crate::compile([&file], &params(), &Embargoes::default(), out).models.into_values().next().unwrap()
     };
     assert!(!model("SELECT 1 AS a -- $as_of", &mut out).depends_on_as_of());
     assert!(model("SELECT $as_of AS a", &mut out).depends_on_as_of());

@@ -1,5 +1,6 @@
 //! Small projects and lakes for tests.
 
+use crate::arrival::Embargoes;
 use crate::check::{Schemas, check_models};
 use crate::compile::compile;
 use arrow::array::RecordBatch;
@@ -72,7 +73,7 @@ pub(super) fn check_files(files: &[(&str, &str)], out: &mut Diagnostics) -> Sche
             Err(error) => out.push(error),
         }
     }
-    let models = compile(&loaded, &params(), out);
+    let models = compile(&loaded, &params(), &Embargoes::default(), out);
     check_models(&models, &base(), &params(), out)
 }
 
