@@ -4,10 +4,12 @@
 //! that the model had not seen, and the one with the least log loss on still later rows wins (`choose`).
 
 mod choose;
+mod crossed;
 mod curve;
 mod isotonic;
 
 pub use choose::{Choice, Slice, choose};
+pub use crossed::{Outside, choose_by_folds};
 
 use serde::{Deserialize, Serialize};
 

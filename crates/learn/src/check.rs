@@ -130,7 +130,8 @@ fn row_columns(loaded: &Loaded<Model>, schema: &SchemaRef, out: &mut Diagnostics
         }
     };
     model.weight.iter().chain(model.tenure.iter().map(|t| &t.column)).for_each(|column| check(column, false));
-    model.segments.iter().for_each(|column| check(column, true));
+    let fold = model.split.cross_validation.iter().map(|c| &c.fold_column);
+    model.segments.iter().chain(fold).for_each(|column| check(column, true));
 }
 
 fn known_table<'a>(

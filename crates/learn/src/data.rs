@@ -2,6 +2,7 @@
 
 mod bridge;
 pub mod dataset;
+pub mod folds;
 pub mod frame;
 pub mod leaks;
 mod row_columns;

@@ -199,7 +199,6 @@ async fn what_moved_ten_thousand_scores_adds_up_over_ten_nights_with_a_retrainin
         assert_eq!(house.count(&of(&strangers)).await, 0);
     }
     assert!(largest < 1e-6, "{largest}");
-    println!("largest deviation {largest:e}");
 
     // Another run of a night says the same of it.
     let movements = format!("SELECT * FROM marts.score_movements WHERE as_of = {} ORDER BY account_id, cause, feature", day(RETRAINED));

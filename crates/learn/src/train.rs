@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod contender;
+mod cross;
 pub mod figures;
 #[cfg(test)]
 pub(crate) mod permuted;
@@ -97,7 +98,8 @@ pub struct Judged {
 /// ```
 ///
 /// `by_weight` is there if the model names a weight, `champion` if there was one to compare with, `stability` if there were
-/// at least two models to compare.
+/// at least two models to compare. In a cross-validation the cut-offs are the folds (`"part": "fold"`) and then, as `test`, all
+/// their rows together, each with what the fold's model and calibration gave; nothing has drifted there.
 #[derive(Debug, Serialize)]
 pub struct Judgement {
     /// How intervals were made.
@@ -164,7 +166,11 @@ pub fn train(model: &Model, data: &Dataset, champion: Option<&Champion>) -> Resu
         Ok(plan) => plan,
         Err(reason) => return refused(reason),
     };
-    let mut validated: Vec<Validated> = model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?;
+    let mut validated: Vec<Validated> = if plan.crossed {
+        cross::compete(model, data, &plan)?
+    } else {
+        model.estimators().iter().map(|e| validate(e, model, data, &plan.folds)).collect::<Result<_>>()?
+    };
     // Highest AUC on the folds first; in a draw the simpler one.
     validated.sort_by(|a, b| b.auc.total_cmp(&a.auc).then(a.chosen.name().cmp(b.chosen.name())));
     let gap = model.gap_days();
@@ -185,13 +191,14 @@ pub fn train(model: &Model, data: &Dataset, champion: Option<&Champion>) -> Resu
             stability: judgement.stability.as_ref(),
             drift: &judgement.drift,
             champion: judgement.champion.as_ref(),
+            crossed: plan.crossed,
         },
     );
     judgement.gates = verdict.gates;
     let all = rows_from(data, model.split.train_from.as_ref().map(|d| d.value));
     let all = split::thin(data, &all, MOST_ROWS);
     // A promoted model is fitted once more, with what the folds decided, on everything that is known tonight.
-    let fitted = if verdict.promoted { best.chosen.fit(data, &all)? } else { best.fitted.clone() };
+    let fitted = if verdict.promoted && all != plan.development { best.chosen.fit(data, &all)? } else { best.fitted.clone() };
     let (chosen, calibrator) = (best.chosen.clone(), best.calibrator.clone());
     let judged = Judged { chosen, fitted, calibrator, candidates, test, importance, plan, all, judgement };
     Ok(Training { promoted: verdict.promoted, reason: verdict.reason, judged: Some(judged) })
@@ -273,7 +280,11 @@ fn judge(
         segments: segments.report(&found),
         calibration: best.calibration.clone(),
         stability: promote::stability(&best.chosen, data, plan, &importance)?,
-        drift: promote::drift(data, &plan.development, &plan.test, &importance, &before, &test.margins),
+        drift: if plan.crossed {
+            Drift::default()
+        } else {
+            promote::drift(data, &plan.development, &plan.test, &importance, &before, &test.margins)
+        },
         champion: comparison,
         gates: Vec::new(),
         rows_too_young: data.too_young,

@@ -13,7 +13,7 @@ pub use gates::{ChampionGate, Gates, OnDrift};
 pub use rows::{Profit, Tenure};
 pub use scoring::{Drift, Explain};
 pub use spine::Spine;
-pub use split::Split;
+pub use split::{CrossValidation, Split};
 
 use crate::{At, Component, Loaded, Project, Version1};
 use cscopilot_diag::{Diagnostics, suggest};
@@ -151,9 +151,12 @@ impl Model {
         self.label.lead_days.value.saturating_add(self.label.horizon_days.value)
     }
 
-    /// Days between what is learned from and what is judged on.
+    /// Days between what is learned from and what is judged on; none where rows have no order in time.
     #[must_use]
     pub fn gap_days(&self) -> u32 {
+        if self.split.cross_validation.is_some() {
+            return 0;
+        }
         self.split.gap_days.as_ref().map_or_else(|| self.window_days(), |d| d.value)
     }
 
@@ -214,6 +217,7 @@ impl Component for Model {
         }
         check::tags(loaded, project, out);
         check::numbers(loaded, out);
+        check::split(loaded, out);
         check::rows(loaded, out);
         check::estimators(loaded, out);
     }

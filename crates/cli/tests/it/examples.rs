@@ -86,3 +86,36 @@ fn nightly_ravenstack_counts_its_bad_rows_and_promotes_no_model() {
         assert!(n[0]["n"].as_u64().unwrap() > 0, "{table} is empty");
     }
 }
+
+/// The mean over the folds of what the one estimator of a training reached on rows that its models had not seen.
+fn over_folds(detail: &Value, figure: &str) -> f64 {
+    let cutoffs = detail["judgement"]["backtest"][0]["cutoffs"].as_array().unwrap();
+    let folds: Vec<f64> = cutoffs.iter().filter(|c| c["part"] == "fold").map(|c| c["by_rows"][figure]["value"].as_f64().unwrap()).collect();
+    assert_eq!(folds.len(), 5, "{cutoffs:#?}");
+    folds.iter().sum::<f64>() / folds.len() as f64
+}
+
+#[test]
+fn telco_reaches_the_reference_figures_on_the_same_folds_and_the_same_bytes_again() {
+    let Some(data) = shared("telco") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let project = copy("telco", folder.path());
+    expect(&mut command(&project, &data, &["run", "train", "--as-of", "2020-01-31"]), &[0]);
+
+    // Mean AUC and log loss of scikit-learn's and XGBoost's Python packages, from the data's README.
+    for (model, auc, log_loss) in [("churn_logistic", 0.8451, 0.4174), ("churn_xgboost", 0.8474, 0.4136)] {
+        let runs =
+            rows(&project, &data, &format!("SELECT promoted, rows_test, rows_train, detail FROM ops.model_runs WHERE model = '{model}'"));
+        assert_eq!(runs.len(), 1);
+        assert_eq!((&runs[0]["promoted"], &runs[0]["rows_test"], &runs[0]["rows_train"]), (&true.into(), &7043.into(), &7043.into()));
+        let detail: Value = serde_json::from_str(runs[0]["detail"].as_str().unwrap()).unwrap();
+        let (ours, loss) = (over_folds(&detail, "auc"), over_folds(&detail, "log_loss"));
+        println!("{model}: AUC {ours:.4} (reference {auc}), log loss {loss:.4} (reference {log_loss})");
+        assert!((ours - auc).abs() <= 0.003 && (loss - log_loss).abs() <= 0.003, "{model}: AUC {ours}, log loss {loss}");
+    }
+
+    let first = state(&project, &project);
+    expect(&mut command(&project, &data, &["run", "train", "--as-of", "2020-01-31", "--full-refresh"]), &[0]);
+    let refreshed = state(&project, &project);
+    assert_eq!((refreshed.tables, refreshed.files), (first.tables, first.files));
+}

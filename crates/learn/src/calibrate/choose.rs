@@ -8,9 +8,9 @@ use crate::calibrate::Calibrator;
 use crate::metrics::log_loss;
 
 /// From this many events on the isotonic curve has enough to go by; below it would fit noise.
-pub const ISOTONIC_EVENTS: usize = 200;
+const ISOTONIC_EVENTS: usize = 200;
 /// With fewer events on either side of the cut, a difference in log loss is chance, and Platt's two parameters are enough.
-const EVENTS_TO_CHOOSE: usize = 20;
+pub(super) const EVENTS_TO_CHOOSE: usize = 20;
 /// The share of the rows that the competing maps are fitted on.
 const FITTED_SHARE: f64 = 0.6;
 

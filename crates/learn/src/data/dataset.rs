@@ -54,6 +54,8 @@ pub struct Dataset {
     pub segments: Vec<SegmentColumn>,
     /// How long each row's account has been a customer, in days, where the model names a column for that; NaN if unknown.
     pub tenure_days: Option<Vec<f64>>,
+    /// Each row's fold, where the model is cross-validated on given folds.
+    pub folds: Option<SegmentColumn>,
     /// Rows left out because their account had not been a customer for long enough.
     pub too_young: usize,
 }

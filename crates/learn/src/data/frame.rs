@@ -21,8 +21,8 @@ pub fn is_feature_type(data_type: &DataType) -> bool {
     data_type.is_numeric() || matches!(data_type, DataType::Boolean)
 }
 
-/// The model's features: numeric and boolean columns of the table that are not keys and not excluded, and that have one of the
-/// wanted tags in the dictionary if the model names any, sorted by name.
+/// The model's features: numeric and boolean columns of the table that are not keys, not folds and not excluded, and that have one
+/// of the wanted tags in the dictionary if the model names any, sorted by name.
 ///
 /// Sorted, because a table that gained a column has it last, and the same table made anew has it where the SQL says.
 pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDictionary>) -> Vec<String> {
@@ -32,11 +32,13 @@ pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDi
         let tags = dictionary.and_then(|d| d.features.get(name)).map_or(&[][..], |words| &words.tags);
         set.tags.is_empty() || tags.iter().any(|tag| listed(&set.tags, &tag.value))
     };
+    let fold = model.split.cross_validation.as_ref().map(|c| c.fold_column.value.as_str());
     let mut names: Vec<String> = schema
         .fields()
         .iter()
         .filter(|f| is_feature_type(f.data_type()) && !KEYS.contains(&f.name().as_str()))
         .map(|f| f.name().clone())
+        .filter(|name| fold != Some(name.as_str()))
         .filter(|name| !listed(&set.exclude, name) && (set.include.is_empty() || listed(&set.include, name)) && tagged(name))
         .collect();
     names.sort();
@@ -155,8 +157,9 @@ fn dataset(batches: &[RecordBatch], features: &[String], model: &Model) -> Resul
     };
     let accounts = names.iter().map(|n| index.get(n).copied().unwrap_or_default()).collect();
     let (weights, tenure_days) = (row_columns::weights(&df, model)?, row_columns::tenure_days(&df, model)?);
-    let segments = row_columns::segments(&df, model)?;
-    Ok(Dataset { table: columns(&df, features)?, events, dates, accounts, censored, weights, segments, tenure_days, too_young })
+    let (segments, folds) = (row_columns::segments(&df, model)?, row_columns::folds(&df, model)?);
+    let table = columns(&df, features)?;
+    Ok(Dataset { table, events, dates, accounts, censored, weights, segments, tenure_days, folds, too_young })
 }
 
 fn date_of_day(day: i32) -> Option<NaiveDate> {

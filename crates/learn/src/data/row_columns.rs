@@ -5,12 +5,12 @@ use polars::prelude::{BooleanChunked, DataFrame, DataType as PolarsType};
 
 use crate::data::dataset::SegmentColumn;
 use crate::data::frame::quoted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What stands for a missing segment.
 const NONE: &str = "(none)";
 
-/// Their part of the SELECT list, under short aliases: `w`, `t`, `s0`, `s1`, …
+/// Their part of the SELECT list, under short aliases: `w`, `t`, `k`, `s0`, `s1`, …
 pub(super) fn select(model: &Model) -> String {
     let mut sql = String::new();
     if let Some(column) = &model.weight {
@@ -18,6 +18,9 @@ pub(super) fn select(model: &Model) -> String {
     }
     if let Some(tenure) = &model.tenure {
         sql += &format!(", CAST(f.{} AS DOUBLE) AS t", quoted(&tenure.column));
+    }
+    if let Some(cross) = &model.split.cross_validation {
+        sql += &format!(", CAST(f.{} AS VARCHAR) AS k", quoted(&cross.fold_column));
     }
     for (i, column) in model.segments.iter().enumerate() {
         sql += &format!(", CAST(f.{} AS VARCHAR) AS s{i}", quoted(column));
@@ -54,19 +57,35 @@ pub(super) fn tenure_days(df: &DataFrame, model: &Model) -> Result<Option<Vec<f6
 pub(super) fn segments(df: &DataFrame, model: &Model) -> Result<Vec<SegmentColumn>> {
     let mut found = Vec::new();
     for (i, column) in model.segments.iter().enumerate() {
-        let values = df.column(&format!("s{i}"))?.cast(&PolarsType::String)?;
-        let values: Vec<&str> = values.str()?.iter().map(|v| v.unwrap_or(NONE)).collect();
-        let mut labels: Vec<&str> = values.clone();
-        labels.sort_unstable();
-        labels.dedup();
-        let codes = values.iter().map(|v| labels.binary_search(v).unwrap_or_default() as u32).collect();
-        found.push(SegmentColumn { name: column.value.clone(), codes, labels: labels.into_iter().map(str::to_owned).collect() });
+        found.push(coded(df, &format!("s{i}"), column)?);
     }
     if let (Some(tenure), Some(days)) = (&model.tenure, tenure_days(df, model)?) {
         let ends: Vec<u32> = tenure.bands_days.iter().map(|b| b.value).collect();
         found.push(bands(&tenure.column, &days, &ends));
     }
     Ok(found)
+}
+
+/// Each row's fold, where the model is cross-validated on given folds. A row without one can be neither learned from nor judged.
+pub(super) fn folds(df: &DataFrame, model: &Model) -> Result<Option<SegmentColumn>> {
+    let Some(cross) = &model.split.cross_validation else { return Ok(None) };
+    let empty = df.column("k")?.null_count();
+    if empty > 0 {
+        let (column, table) = (&cross.fold_column, &model.features.table);
+        return Err(Error::Column(format!("the fold column `{column}` of `{table}` is empty in {empty} rows: each row needs its fold")));
+    }
+    Ok(Some(coded(df, "k", &cross.fold_column)?))
+}
+
+/// A column of text as codes, in the order of the labels.
+fn coded(df: &DataFrame, alias: &str, name: &str) -> Result<SegmentColumn> {
+    let values = df.column(alias)?.cast(&PolarsType::String)?;
+    let values: Vec<&str> = values.str()?.iter().map(|v| v.unwrap_or(NONE)).collect();
+    let mut labels: Vec<&str> = values.clone();
+    labels.sort_unstable();
+    labels.dedup();
+    let codes = values.iter().map(|v| labels.binary_search(v).unwrap_or_default() as u32).collect();
+    Ok(SegmentColumn { name: name.to_owned(), codes, labels: labels.into_iter().map(str::to_owned).collect() })
 }
 
 /// Bands of tenure: `ends` says where one ends and the next begins.

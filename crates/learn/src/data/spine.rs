@@ -33,7 +33,6 @@ mod tests {
     use chrono::NaiveDate;
     use cscopilot_lake::{Lake, LakeOptions, Mode, Txn, Write, stream_of_batches};
 
-    use super::*;
     use crate::data::frame;
 
     fn day(text: &str) -> i32 {

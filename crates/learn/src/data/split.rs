@@ -4,13 +4,14 @@ use chrono::{Days, NaiveDate};
 use cscopilot_spec::Split;
 
 use crate::data::dataset::Dataset;
+use crate::data::folds;
 
 /// One fold of the development period: a model of `train` predicts `valid`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fold {
     /// Rows to learn from.
     pub train: Vec<usize>,
-    /// Later rows to predict.
+    /// Later rows to predict; in a cross-validation, those of the fold.
     pub valid: Vec<usize>,
 }
 
@@ -21,12 +22,17 @@ pub struct Plan {
     pub folds: Vec<Fold>,
     /// All rows that the judged model learns from.
     pub development: Vec<usize>,
-    /// The latest rows, which only judge.
+    /// The latest rows, which only judge. In a cross-validation all rows, each judged by a model that never saw its fold.
     pub test: Vec<usize>,
+    /// Whether this is a cross-validation: the folds are given ones, and have no order in time.
+    pub crossed: bool,
 }
 
 /// Cuts the rows, or says in plain words why there are too few.
 pub fn plan(data: &Dataset, split: &Split, gap_days: u32) -> Result<Plan, String> {
+    if let Some(folds) = &data.folds {
+        return folds::plan(data, folds);
+    }
     let from = split.train_from.as_ref().map(|d| d.value);
     let rows: Vec<usize> = (0..data.len()).filter(|r| from.is_none_or(|f| data.dates[*r] >= f)).collect();
     if rows.is_empty() {
@@ -67,7 +73,7 @@ pub fn plan(data: &Dataset, split: &Split, gap_days: u32) -> Result<Plan, String
             data.count_events(&development)
         ));
     }
-    Ok(Plan { folds, development, test })
+    Ok(Plan { folds, development, test, crossed: false })
 }
 
 /// The earliest date from which on at most `1 - share` of the rows lie, but never the first date of all.

@@ -6,7 +6,7 @@ use crate::data::dataset::Dataset;
 use crate::metrics::psi;
 
 /// How far a model's inputs and output have moved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Drift {
     /// PSI of the score: predictions of the test period against those of the folds.
     pub score: f64,

@@ -31,6 +31,8 @@ pub struct Evidence<'a> {
     pub drift: &'a Drift,
     /// The comparison with the present champion, if there is one that can be compared.
     pub champion: Option<&'a Comparison>,
+    /// Whether the rows have no order in time: then nothing is later, nothing can have moved, and the test is all cut-offs together.
+    pub crossed: bool,
 }
 
 /// One gate.
@@ -59,15 +61,16 @@ pub struct Verdict {
 pub fn judge(bounds: &Gates, evidence: Evidence<'_>) -> Verdict {
     let auc = evidence.test.uncertainty.auc;
     let percent = bounds.confidence.value * 100.0;
-    let measured = format!("its AUC on later data is {:.2} ({percent:.0}% interval {:.2} to {:.2})", auc.value, auc.low, auc.high);
+    let seen = if evidence.crossed { "rows of folds it had not seen" } else { "later data" };
+    let measured = format!("its AUC on {seen} is {:.2} ({percent:.0}% interval {:.2} to {:.2})", auc.value, auc.low, auc.high);
     let gates: Vec<Gate> = [
         Some(signal(bounds, evidence.test)),
-        evidence.backtest.filter(|_| bounds.backtest).map(|(auc, cutoffs)| backtest(bounds, auc, cutoffs)),
+        evidence.backtest.filter(|_| bounds.backtest && !evidence.crossed).map(|(auc, cutoffs)| backtest(bounds, auc, cutoffs)),
         Some(calibration_error(bounds, evidence.test)),
         Some(calibration_ratio(bounds, evidence.test)),
         Some(segments(bounds, evidence.segments)),
         evidence.stability.filter(|s| s.features >= LEAST_FEATURES).map(|s| stability(bounds, s)),
-        Some(drift(bounds, evidence.drift)),
+        (!evidence.crossed).then(|| drift(bounds, evidence.drift)),
         evidence.champion.map(|c| champion(bounds, c)),
     ]
     .into_iter()
@@ -258,6 +261,7 @@ mod tests {
             stability: case.stability.as_ref(),
             drift: &case.drift,
             champion: case.champion.as_ref(),
+            crossed: false,
         };
         judge(bounds, evidence)
     }

@@ -181,27 +181,42 @@ fn data_section(out: &mut String, model: &Model, data: &Dataset, training: &Trai
             line(out, &format!("| {name} | {from} | {to} | {} | {} |", rows.len(), data.count_events(rows)));
         }
     };
-    row("development", &judged.plan.development);
+    if judged.plan.crossed {
+        row("all", &judged.plan.test);
+    } else {
+        row("development", &judged.plan.development);
+    }
     for (k, fold) in judged.plan.folds.iter().enumerate() {
         row(&format!("fold {} of it", k + 1), &fold.valid);
     }
-    row("test", &judged.plan.test);
+    if !judged.plan.crossed {
+        row("test", &judged.plan.test);
+    }
     line(out, "");
-    line(
-        out,
-        &format!(
-            "Between what is learned from and what is judged on lie at least {} days. The estimator, the number of rounds or the \
-             penalty, and the calibration ({}) were decided on the folds; the test period decided only whether to promote.{}\n",
-            model.gap_days(),
-            judged.calibrator.name(),
-            if training.promoted {
-                " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
-                 60,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
-            } else {
-                ""
-            }
-        ),
-    );
+    line(out, &how_judged(model, training, judged));
+}
+
+/// Who learned from what, and who judged.
+fn how_judged(model: &Model, training: &Training, judged: &Judged) -> String {
+    let calibration = judged.calibrator.name();
+    if judged.plan.crossed {
+        return format!(
+            "The rows have no order in time: this is a cross-validation. Below, `test` means all rows, each judged by a model and a \
+             calibration ({calibration}) of the other folds. The estimator, and the number of rounds or the penalty, were decided each \
+             time on a fifth of the rows to learn from. The model itself was made by the same steps from all rows.\n"
+        );
+    }
+    format!(
+        "Between what is learned from and what is judged on lie at least {} days. The estimator, the number of rounds or the \
+         penalty, and the calibration ({calibration}) were decided on the folds; the test period decided only whether to promote.{}\n",
+        model.gap_days(),
+        if training.promoted {
+            " The promoted model was then fitted once more, unchanged in everything else, on all rows up to the training date (above \
+             60,000 rows: on those of a fixed sample of accounts); its calibration is the one that was judged."
+        } else {
+            ""
+        }
+    )
 }
 
 fn figures_section(out: &mut String, judged: &Judged) {

@@ -33,7 +33,7 @@ async fn study_learning_curve_and_coverage_of_intervals() {
     let mut points: Vec<Value> = Vec::new();
     for (accounts, seed, path) in companies(&folder) {
         let (model, company) = Company::read(&path).await;
-        let training = train(&model, &company.data).unwrap();
+        let training = train(&model, &company.data, None).unwrap();
         let Some(judged) = &training.judged else {
             points.push(json!({"accounts": accounts, "seed": seed, "promoted": false, "reason": training.reason}));
             continue;

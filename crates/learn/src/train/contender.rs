@@ -10,6 +10,7 @@ use crate::data::split::Plan;
 use crate::error::Result;
 use crate::estimate::fitted::{Chosen, Fitted};
 use crate::metrics::sigmoid;
+use crate::train::cross;
 
 /// From this many events in earlier folds on, a fold's probabilities are calibrated.
 const EVENTS_TO_CALIBRATE: usize = 10;
@@ -20,7 +21,9 @@ const EVENTS_TO_CALIBRATE: usize = 10;
 pub enum Part {
     /// In a fold of the development period, where the folds' settings were chosen: a little too good.
     Development,
-    /// In the test period, which no choice has seen.
+    /// In one fold of a cross-validation, predicted by a model of the others.
+    Fold,
+    /// In the test period, which no choice has seen; in a cross-validation, in all folds.
     Test,
     /// In all of them together.
     Pooled,
@@ -52,13 +55,16 @@ pub struct Contender {
     pub calibrator: Calibrator,
     /// How that map was chosen.
     pub calibration: calibrate::Choice,
-    /// Its predictions: of each fold, then of the test period.
+    /// Its predictions: of each fold, then of the test period; in a cross-validation that is all folds together.
     pub cutoffs: Vec<Predicted>,
 }
 
 impl Contender {
     /// Fits on the development rows and predicts the test period. `margins` are those of the folds' later rows, in order.
     pub fn new(chosen: Chosen, margins: &[f64], data: &Dataset, plan: &Plan, asked: Calibration, gap_days: u32) -> Result<Self> {
+        if plan.crossed {
+            return cross::contender(chosen, margins, data, plan, asked);
+        }
         let rows: Vec<usize> = plan.folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
         let dates: Vec<NaiveDate> = rows.iter().map(|r| data.dates[*r]).collect();
         let events = data.events_of(&rows);
@@ -90,7 +96,8 @@ impl Contender {
     /// The predictions of all cut-offs as one.
     pub fn pooled(&self) -> Predicted {
         let mut all = Predicted { part: Part::Pooled, rows: vec![], rows_train: 0, margins: vec![], probabilities: vec![] };
-        for cutoff in &self.cutoffs {
+        // A fold's rows are among those of the cross-validation's test.
+        for cutoff in self.cutoffs.iter().filter(|c| c.part != Part::Fold) {
             all.rows.extend(&cutoff.rows);
             all.margins.extend(&cutoff.margins);
             all.probabilities.extend(&cutoff.probabilities);

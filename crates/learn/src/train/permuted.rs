@@ -135,7 +135,8 @@ async fn permuted_labels_of_a_real_project_are_promoted_in_at_most_two_of_fifty_
     let project = Project::load(std::path::Path::new(&folder), &LoadOptions::default()).unwrap();
     let lake = cscopilot_lake::Lake::open(&format!("{folder}/lake"), cscopilot_lake::LakeOptions::default()).await.unwrap();
     let own = &project.models["churn"].value;
-    let features = frame::features_of(own, &frame::schema_of(&lake, &own.features.table).await.unwrap());
+    let schema = frame::schema_of(&lake, &own.features.table).await.unwrap();
+    let features = frame::features_of(own, &schema, project.features.get(own.dictionary()).map(|d| &d.value));
     let data = frame::labelled(&lake, own, &features, as_of).await.unwrap();
     let cheap = model(CHEAP);
     let model = Model { estimators: cheap.estimators, gates: cheap.gates, ..own.clone() };

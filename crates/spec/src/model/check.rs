@@ -3,7 +3,7 @@
 use cscopilot_diag::{Diagnostics, suggest};
 
 use super::Model;
-use crate::{Loaded, Project};
+use crate::{At, Loaded, Project};
 
 /// Tags that some feature of the dictionary has.
 pub(super) fn tags(loaded: &Loaded<Model>, project: &Project, out: &mut Diagnostics) {
@@ -68,6 +68,36 @@ pub(super) fn numbers(loaded: &Loaded<Model>, out: &mut Diagnostics) {
                 loaded
                     .error("SPC063", at, format!("`{name}` is {at}, it must lie between {low} and {high}"))
                     .with_help(format!("set `{name}` to a number from {low} to {high}, or leave it out for the default")),
+            );
+        }
+    }
+}
+
+/// Either cuts in time or folds, and dates in their order.
+pub(super) fn split(loaded: &Loaded<Model>, out: &mut Diagnostics) {
+    let split = &loaded.value.split;
+    if split.cross_validation.is_some() {
+        let whole = |at: &At<u32>| at.map(|_| ());
+        let share = |at: &At<f64>| at.map(|_| ());
+        let date = |at: &Option<At<chrono::NaiveDate>>| at.map_or_else(|| At::nowhere(()), |d| d.map(|_| ()));
+        let cuts = [
+            ("test_fraction", share(&split.test_fraction)),
+            ("test_from", date(&split.test_from)),
+            ("folds", whole(&split.folds)),
+            ("first_train_fraction", share(&split.first_train_fraction)),
+            ("gap_days", split.gap_days.as_ref().map_or_else(|| At::nowhere(()), whole)),
+            ("train_from", date(&split.train_from)),
+        ];
+        // What the file doesn't say has no place in it.
+        for (name, at) in cuts.iter().filter(|(_, at)| at.line > 0) {
+            out.push(
+                loaded
+                    .error(
+                        "SPC069",
+                        at,
+                        format!("`{name}` cuts the rows in time, `cross_validation` takes the folds of a column: only one can be"),
+                    )
+                    .with_help(format!("take `{name}` out, or take `cross_validation` out if the rows have dates to go by")),
             );
         }
     }

@@ -3,30 +3,32 @@ description: One row per customer, typed, with its fold.
 checks:
   - not_null: [account_id, churned, fold]
   - unique: [account_id]
+  - expression: {name: every_customer_has_a_fold, sql: fold BETWEEN 1 AND 5}
 ---*/
 SELECT
-  c.customerid AS account_id,
+  c.account_id,
   c.gender,
-  c.seniorcitizen = 1 AS is_senior,
-  c.partner = 'Yes' AS has_partner,
-  c.dependents = 'Yes' AS has_dependents,
-  c.tenure AS tenure_months,
-  c.phoneservice = 'Yes' AS has_phone,
-  c.multiplelines = 'Yes' AS has_multiple_lines,
-  c.internetservice AS internet,
-  c.onlinesecurity = 'Yes' AS has_online_security,
-  c.onlinebackup = 'Yes' AS has_online_backup,
-  c.deviceprotection = 'Yes' AS has_device_protection,
-  c.techsupport = 'Yes' AS has_tech_support,
-  c.streamingtv = 'Yes' AS has_streaming_tv,
-  c.streamingmovies = 'Yes' AS has_streaming_movies,
+  c.is_senior,
+  c.has_partner,
+  c.has_dependents,
+  c.tenure_months,
+  c.has_phone,
+  c.multiple_lines = 'Yes' AS has_multiple_lines,
+  c.internet,
+  c.online_security = 'Yes' AS has_online_security,
+  c.online_backup = 'Yes' AS has_online_backup,
+  c.device_protection = 'Yes' AS has_device_protection,
+  c.tech_support = 'Yes' AS has_tech_support,
+  c.streaming_tv = 'Yes' AS has_streaming_tv,
+  c.streaming_movies = 'Yes' AS has_streaming_movies,
   c.contract,
-  c.paperlessbilling = 'Yes' AS has_paperless_billing,
-  c.paymentmethod AS payment_method,
-  c.monthlycharges AS monthly_charges,
+  c.has_paperless_billing,
+  c.payment_method,
+  c.monthly_charges,
   -- Who has had no bill yet has paid nothing.
-  coalesce(try_cast(nullif(trim(c.totalcharges), '') AS DOUBLE), 0.0) AS total_charges,
-  c.churn = 'Yes' AS churned,
+  coalesce(try_cast(nullif(trim(c.total_charges), '') AS DOUBLE), 0.0) AS total_charges,
+  c.churned,
   f.fold
 FROM raw.telco__customers AS c
-INNER JOIN raw.folds__folds AS f ON c._line = f.line
+-- The folds are those of the file's lines.
+LEFT JOIN raw.folds__folds AS f ON c._line = f.line
