@@ -101,7 +101,8 @@ async fn mlflow_has_every_version_once_and_loads_it_with_the_same_margins() {
     let project = format!("mlflow: {{url: \"{url}\", experiment: house}}\n");
     let house = House::with_files(World::Signal, TREES, &project, &[("configs/models/churn_lr.yaml", REGRESSION)]).await;
     for model in ["churn", "churn_lr"] {
-        let outcome = run(&house.ctx, model).await.unwrap();
+        let ctx = StepContext { step: format!("learn.{model}"), ..house.ctx.clone() };
+        let outcome = run(&ctx, model).await.unwrap();
         assert_eq!(outcome.facts.get("mlflow_versions"), Some(&json!([1])), "{:?}", outcome.warnings);
     }
     // The same night again sends nothing; one whose version somebody deleted sends that, and takes the run that is there.
