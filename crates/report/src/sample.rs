@@ -222,7 +222,7 @@ fn moves() -> Vec<Reason> {
     vec![
         part(0.034, "Logins, 28 days: 31 → 12 logins"),
         part(-0.019, "Satisfaction, 24 weeks: unknown → 4.6"),
-        part(0.006, "version 3 of the model, which reads the same data differently"),
+        part(0.006, "Version 3 of the model, which reads the same data differently"),
     ]
 }
 

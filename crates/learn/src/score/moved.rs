@@ -173,9 +173,9 @@ impl Moved {
     fn other(&self, cause: Cause) -> String {
         let version = self.tonight.stamp.version;
         match cause {
-            Cause::Data => format!("data of {} that has changed since it was scored", self.last.as_of),
-            Cause::Model => format!("version {version} of the model, which reads the same data differently"),
-            Cause::Calibration => format!("the calibration of version {version}"),
+            Cause::Data => format!("Data of {} that has changed since it was scored", self.last.as_of),
+            Cause::Model => format!("Version {version} of the model, which reads the same data differently"),
+            Cause::Calibration => format!("The calibration of version {version}"),
         }
     }
 }
