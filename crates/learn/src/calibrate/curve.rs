@@ -50,8 +50,8 @@ pub(super) fn fit_curve<const K: usize>(inputs: &[[f64; K]], targets: &Smoothed)
             let of = |k: usize| if k == 0 { 1.0 } else { x[k - 1] };
             for i in 0..=K {
                 gradient[i] += (target - p) * of(i);
-                for j in 0..=K {
-                    hessian[i][j] += p * (1.0 - p) * of(i) * of(j);
+                for (j, sum) in hessian[i].iter_mut().enumerate() {
+                    *sum += p * (1.0 - p) * of(i) * of(j);
                 }
             }
         }
@@ -86,8 +86,9 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
         }
         for j in i + 1..n {
             let factor = matrix[j][i] / matrix[i][i];
-            for k in i..n {
-                matrix[j][k] -= factor * matrix[i][k];
+            let (above, below) = matrix.split_at_mut(j);
+            for (cell, pivot) in below[0].iter_mut().zip(&above[i]).skip(i) {
+                *cell -= factor * pivot;
             }
             right[j] -= factor * right[i];
         }
