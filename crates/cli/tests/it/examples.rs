@@ -110,7 +110,7 @@ fn telco_reaches_the_reference_figures_on_the_same_folds_and_the_same_bytes_agai
         assert_eq!((&runs[0]["promoted"], &runs[0]["rows_test"], &runs[0]["rows_train"]), (&true.into(), &7043.into(), &7043.into()));
         let detail: Value = serde_json::from_str(runs[0]["detail"].as_str().unwrap()).unwrap();
         let (ours, loss) = (over_folds(&detail, "auc"), over_folds(&detail, "log_loss"));
-        println!("{model}: AUC {ours:.4} (reference {auc}), log loss {loss:.4} (reference {log_loss})");
+        eprintln!("{model}: AUC {ours:.4} (reference {auc}), log loss {loss:.4} (reference {log_loss})");
         assert!((ours - auc).abs() <= 0.003 && (loss - log_loss).abs() <= 0.003, "{model}: AUC {ours}, log loss {loss}");
     }
 
