@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::calibrate::Calibrator;
 use crate::data::dataset::{Dataset, Table};
 use crate::error::Error;
-use crate::estimate::boosted::{Setting, fit};
+use crate::estimate::boosted::{Matrix, Setting, fit};
 use crate::registry::card::pretty;
 use crate::registry::{FeatureInfo, FeatureList, read, verify, vet, write};
 
@@ -30,7 +30,8 @@ fn sample() -> Dataset {
 fn trained(data: &Dataset) -> Vec<u8> {
     let rows: Vec<usize> = (0..data.len()).collect();
     let settings = Xgboost { max_depth: 3, ..Xgboost::default() };
-    fit(data, &rows, 3, Setting { xgboost: &settings, threads: 1, seed: 7 }).unwrap().bytes
+    let setting = Setting { xgboost: &settings, monotone: &std::collections::BTreeMap::new(), threads: 1, seed: 7 };
+    fit(&Matrix::of_events(data, &rows).unwrap(), 3, setting).unwrap().bytes
 }
 
 #[test]
@@ -62,6 +63,7 @@ fn files(bytes: Vec<u8>, names: &[&str]) -> Vec<(String, Vec<u8>)> {
         max: None,
         missing_pct: 0.0,
         importance: 0.1,
+        categories: None,
     };
     let features = FeatureList { features: names.iter().map(info).collect(), ..FeatureList::default() };
     vec![

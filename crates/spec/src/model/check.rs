@@ -19,8 +19,8 @@ pub(super) fn tags(loaded: &Loaded<Model>, project: &Project, out: &mut Diagnost
             distinct.dedup();
             out.push(
                 loaded
-                    .error("SPC067", tag, format!("no feature of the dictionary `{}` has the tag `{tag}`", model.dictionary()))
-                    .with_help_opt(suggest::help(tag, distinct)),
+                    .error("SPC472", tag, format!("no feature of the dictionary `{}` has the tag `{tag}`", model.dictionary()))
+                    .with_help_opt(suggest::help(tag, distinct).or_else(|| Some("give features `tags:` in the dictionary".to_owned()))),
             );
         }
     }
