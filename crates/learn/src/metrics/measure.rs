@@ -353,8 +353,8 @@ mod tests {
         let mut copies = [1.0; 60];
         (copies[3], copies[7], copies[20]) = (0.0, 2.0, 3.0);
         let mut drawn = Sample { scores: vec![], probabilities: vec![], events: vec![], values: vec![], accounts: vec![] };
-        for at in 0..60 {
-            for _ in 0..copies[at] as usize {
+        for (at, times) in copies.iter().enumerate() {
+            for _ in 0..*times as usize {
                 drawn.scores.push(s.scores[at]);
                 drawn.probabilities.push(s.probabilities[at]);
                 drawn.events.push(s.events[at]);

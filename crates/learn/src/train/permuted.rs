@@ -2,6 +2,8 @@
 //!
 //! The gates let a worthless model through in about one training in a hundred or less; promised are two in fifty at most.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
