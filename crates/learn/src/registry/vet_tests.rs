@@ -81,7 +81,7 @@ async fn lake() -> (tempfile::TempDir, Lake) {
 
 fn named(error: &Error, file: &str, problem: &str) {
     assert_eq!(error.code(), "LRN030");
-    assert!(error.help().is_some_and(|help| help.contains("models rollback")));
+    assert!(error.help().is_some_and(|help| help.contains("rollback")));
     let text = error.to_string();
     assert!(text.contains(file) && text.contains(problem), "{text}");
 }

@@ -26,14 +26,16 @@ frame = pandas.DataFrame(asked["columns"], columns=asked["features"], dtype=floa
 margin = {"output_margin": True}
 plain = xgboost.Booster()
 plain.load_model(asked["file"])
+# XGBoost itself wants the columns in the order of the model.
+matrix = xgboost.DMatrix(frame[plain.feature_names])
 wrapped = mlflow.pyfunc.load_model(asked["trees"])
 regression = mlflow.pyfunc.load_model(asked["regression"])
 print(json.dumps({
     "xgboost": xgboost.__version__,
-    "mlflow.xgboost": mlflow.xgboost.load_model(asked["trees"]).predict(xgboost.DMatrix(frame), **margin).tolist(),
+    "mlflow.xgboost": mlflow.xgboost.load_model(asked["trees"]).predict(matrix, **margin).tolist(),
     "mlflow.pyfunc": wrapped.predict(frame, params=margin).tolist(),
     "probabilities": wrapped.predict(frame).tolist(),
-    "xgboost alone": plain.predict(xgboost.DMatrix(frame), **margin).tolist(),
+    "xgboost alone": plain.predict(matrix, **margin).tolist(),
     "regression": regression.predict(frame, params=margin).tolist(),
 }))
 "#;
