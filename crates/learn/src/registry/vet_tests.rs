@@ -129,8 +129,10 @@ async fn files_that_do_not_fit_together_are_named() {
     let mut regression = files(Vec::new(), &["f0"]);
     let input = r#"{"value": {"feature": 4, "median": 0, "low": 0, "high": 1, "log": false, "mean": 0, "deviation": 1}}"#;
     let linear = r#"{"intercept": 0.0, "coefficients": [1.0], "means": [0.0]}"#;
-    regression[0] =
-        ("logistic.json".to_owned(), format!(r#"{{"features": ["f0"], "inputs": [{input}], "penalty": 1.0, "l1_ratio": 0.0, "linear": {linear}}}"#).into_bytes());
+    regression[0] = (
+        "logistic.json".to_owned(),
+        format!(r#"{{"features": ["f0"], "inputs": [{input}], "penalty": 1.0, "l1_ratio": 0.0, "linear": {linear}}}"#).into_bytes(),
+    );
     write(&objects, "churn", 4, &regression).await.unwrap();
     named(&read(&objects, "churn", 4).await.unwrap_err(), "logistic.json", "an input is made from feature 4, there are 1");
 }
