@@ -42,18 +42,19 @@ pub struct Choice {
     pub log_loss: Vec<(String, f64)>,
 }
 
+impl Choice {
+    /// That of the model's file, before anything is compared.
+    pub(super) fn asked_for(rows: usize) -> Self {
+        let why = "as the model's file says".to_owned();
+        Self { map: String::new(), why, rows, compared_from: None, compared_rows: 0, log_loss: Vec::new() }
+    }
+}
+
 /// Fits the map that is asked for. `auto` fits all on the earlier rows and takes the one with the least log loss on the later
 /// ones, whose date lies `gap_days` or more after the last row fitted on; the winner is then fitted on all rows.
 pub fn choose(asked: Calibration, slice: Slice<'_>, gap_days: u32) -> (Calibrator, Choice) {
     let Slice { margins, events, .. } = slice;
-    let mut choice = Choice {
-        map: String::new(),
-        why: "as the model's file says".to_owned(),
-        rows: margins.len(),
-        compared_from: None,
-        compared_rows: 0,
-        log_loss: Vec::new(),
-    };
+    let mut choice = Choice::asked_for(margins.len());
     let wanted = match asked {
         Calibration::Auto => compare(slice, gap_days, &mut choice),
         named => named,

@@ -19,14 +19,7 @@ pub struct Outside<'a> {
 /// fitted on the other folds; the winner is then fitted on all of them.
 pub fn choose_by_folds(asked: Calibration, folds: &[Outside<'_>]) -> (Calibrator, Choice) {
     let (margins, events) = pool(folds, None);
-    let mut choice = Choice {
-        map: String::new(),
-        why: "as the model's file says".to_owned(),
-        rows: margins.len(),
-        compared_from: None,
-        compared_rows: 0,
-        log_loss: Vec::new(),
-    };
+    let mut choice = Choice::asked_for(margins.len());
     let wanted = match asked {
         Calibration::Auto => compare(folds, &mut choice),
         named => named,

@@ -129,30 +129,3 @@ fn all(plan: &Plan, body: &[u8]) -> Result<Vec<PageRows>, Error> {
     })?;
     Ok(rows)
 }
-
-/// Rows a second on one core: `cargo test … -- --ignored measures_rows`.
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stderr)]
-fn measures_rows_a_second() {
-    let yaml = "columns:\n  id: {type: string}\n  email: {type: string}\n  name: {type: string}\n  created: {type: timestamp, format: unix_secs}\n  balance: {type: int}\n  delinquent: {type: bool}\n  updated_at: {type: timestamp}\n  plan: {type: string, from: metadata.plan}\nprimary_key: [id]\nreads:\n  - {name: a, endpoint: {path: /x}, records: {path: data}}\n";
-    let plan = plan_with(yaml, &["has_more"]);
-    let record = |n: usize| {
-        format!(
-            "{{\"id\":\"cus_{n:08}\",\"object\":\"customer\",\"email\":\"user{n}@example.com\",\"name\":\"Customer {n}\",\"created\":{},\"balance\":{n},\"delinquent\":false,\"updated_at\":\"2024-01-31T12:00:00.000Z\",\"metadata\":{{\"plan\":\"gold\"}}}}",
-            1_600_000_000 + n
-        )
-    };
-    for size in [100, 1000, 100_000] {
-        let records: Vec<String> = (0..size).map(record).collect();
-        let body = format!("{{\"object\":\"list\",\"data\":[{}],\"has_more\":true}}", records.join(","));
-        let pages = 1_000_000 / size;
-        let watch = cscopilot_diag::clock::Stopwatch::start();
-        for _ in 0..pages {
-            assert_eq!(parse(&plan, &body).batch.num_rows(), size);
-        }
-        let secs = watch.elapsed().as_secs_f64();
-        let (rows, bytes) = ((pages * size) as f64, (pages * body.len()) as f64);
-        eprintln!("pages of {size}: {:.2} M rows/s, {:.0} MB/s", rows / secs / 1e6, bytes / secs / 1e6);
-    }
-}
