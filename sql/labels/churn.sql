@@ -1,7 +1,8 @@
 /*---
 description: >
   Did the customer leave in the four weeks that begin a week after the day looked at? That week is for acting. NULL while the
-  window is not over, and for those who left before it began, whom nobody could have kept.
+  window is not over, and for those who left before it began, whom nobody could have kept. `days_to_churn` are
+  the days until they left or, where `churn_seen` is false, the days for which they are known to have stayed.
 checks:
   - not_null: [account_id, as_of]
   - unique: [account_id, as_of]
@@ -21,6 +22,8 @@ SELECT
     WHEN e.left_on <= s.as_of + INTERVAL '7' DAY THEN NULL
     WHEN s.as_of + INTERVAL '35' DAY > $as_of THEN NULL
     ELSE e.left_on <= s.as_of + INTERVAL '35' DAY
-  END AS churned
+  END AS churned,
+  CAST(least(e.left_on, $as_of) - s.as_of AS BIGINT) AS days_to_churn,
+  e.left_on <= $as_of AS churn_seen
 FROM features.spine AS s
 INNER JOIN ended AS e ON s.account_id = e.account_id

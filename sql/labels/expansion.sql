@@ -1,7 +1,7 @@
 /*---
 description: >
   Does the customer pay at least 5 % more eight weeks later (counted from a week after the day looked at)? NULL while the window
-  is not over, and for those who left.
+  is not over, and for those who left. `arr_gained` is how much more a year.
 checks:
   - not_null: [account_id, as_of]
   - unique: [account_id, as_of]
@@ -22,6 +22,7 @@ SELECT
   CASE
     WHEN s.as_of + INTERVAL '63' DAY > $as_of THEN NULL
     ELSE CAST(l.mrr_to AS DOUBLE) >= 1.05 * CAST(l.mrr_from AS DOUBLE)
-  END AS expanded
+  END AS expanded,
+  CASE WHEN s.as_of + INTERVAL '63' DAY <= $as_of THEN 12 * (CAST(l.mrr_to AS DOUBLE) - CAST(l.mrr_from AS DOUBLE)) END AS arr_gained
 FROM features.spine AS s
 LEFT JOIN later AS l ON s.account_id = l.account_id AND s.as_of = l.as_of
