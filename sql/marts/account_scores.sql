@@ -1,5 +1,7 @@
 /*---
-description: Tonight's scores of every customer. Probabilities are NULL where no model was good enough to be promoted.
+description: >
+  Tonight's scores of every customer. Probabilities are NULL where no model was good enough to be promoted. `survival_90d` is the
+  chance to be a customer still in 90 days, `median_days_to_churn` the time after which half of such customers are gone.
 materialized: incremental
 on: marts.health_scores
 partition_by: [as_of]
@@ -27,6 +29,11 @@ SELECT
   c.decile AS churn_decile,
   e.probability AS expansion_probability,
   CAST(CAST(a.arr AS DOUBLE) * c.probability AS DECIMAL(18, 2)) AS expected_churn_arr,
+  c.survival_30d,
+  c.survival_90d,
+  c.survival_180d,
+  c.median_days AS median_days_to_churn,
+  CAST(e.expected_amount AS DECIMAL(18, 2)) AS expected_expansion_arr,
   h.health_score - p.health_score AS score_delta,
   c.top_reasons
 FROM marts.health_scores AS h

@@ -18,7 +18,6 @@ pub mod data;
 pub mod drift;
 mod error;
 pub mod estimate;
-pub mod metrics;
 #[cfg(test)]
 mod night;
 pub mod promote;
@@ -30,6 +29,8 @@ mod studies;
 #[cfg(test)]
 mod ten_nights;
 pub mod train;
+
+use cscopilot_metrics as metrics;
 
 pub use check::{Task, check, outputs, reads_writes};
 pub use data::leaks::{Leak, differences, leaks};

@@ -8,6 +8,7 @@
 
 mod company;
 mod curve;
+mod outlook;
 
 use std::path::PathBuf;
 

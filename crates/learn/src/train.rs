@@ -275,7 +275,7 @@ fn judge(
         backtest: contenders.iter().enumerate().map(report).collect(),
         segments: segments.report(&found),
         calibration: best.calibration.clone(),
-        stability: promote::stability(&best.chosen, data, plan, &importance)?,
+        stability: promote::stability(&best.chosen, validated.first().map_or(&[], |v| v.models.as_slice()), data, plan, &importance)?,
         drift: if plan.crossed {
             Drift::default()
         } else {

@@ -103,6 +103,8 @@ pub(crate) struct Health {
 pub(crate) struct Risk {
     pub(crate) probability: f64,
     pub(crate) decile: Option<i64>,
+    /// The chance to be a customer still after 30, 90 and 180 days, where the model says so.
+    pub(crate) stays: Option<[f64; 3]>,
     pub(crate) reasons: Vec<Reason>,
 }
 

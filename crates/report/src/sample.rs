@@ -181,8 +181,9 @@ fn account(i: usize, managers: usize, with_model: bool) -> Account {
     };
     let name = format!("{} {}", FIRST[dice.below(FIRST.len())], LAST[dice.below(LAST.len())]);
     let id = format!("acc-{i:05}");
-    let risk =
-        with_model.then(|| Risk { probability, decile: Some(((1.0 - probability / 0.45).clamp(0.0, 0.99) * 10.0) as i64 + 1), reasons });
+    let decile = Some(((1.0 - probability / 0.45).clamp(0.0, 0.99) * 10.0) as i64 + 1);
+    let stays = Some([1, 3, 6].map(|months| (1.0 - probability).powi(months)));
+    let risk = with_model.then_some(Risk { probability, decile, stays, reasons });
     let moved = with_model.then(|| Moved { since: as_of.pred_opt(), change: 0.021, parts: moves() });
     let attention = if with_model { (arr as f64 * probability) as Cents } else { (arr as f64 * (100.0 - score) / 100.0) as Cents };
     Account {

@@ -108,10 +108,11 @@ const TABLES: [(&str, &str); 12] = [
     (
         "marts.account_scores",
         "SELECT column1 AS account_id, DATE '2023-10-01' AS as_of, column2 AS health_score, column3 AS health_band, \
-         CAST(90 AS DOUBLE) AS health_coverage_pct, column4 AS churn_probability, column5 AS churn_decile, make_array( \
+         CAST(90 AS DOUBLE) AS health_coverage_pct, column4 AS churn_probability, column5 AS churn_decile, \
+         column6 AS survival_30d, column7 AS survival_90d, column8 AS survival_180d, make_array( \
          named_struct('feature', 'logins_28d', 'value', 2.0, 'contribution', 0.8, 'text', 'Logins fell by 62%'), \
          named_struct('feature', 'tenure_days', 'value', 400.0, 'contribution', -0.3, 'text', 'Customer for 13 months')) AS top_reasons \
-         FROM (VALUES ('a-1', 31.4, 'at_risk', 0.21, 1), ('a-2', 82.0, 'healthy', 0.02, 8))",
+         FROM (VALUES ('a-1', 31.4, 'at_risk', 0.21, 1, 0.81, 0.64, 0.42), ('a-2', 82.0, 'healthy', 0.02, 8, NULL, NULL, NULL))",
     ),
     (
         "marts.health_scores",

@@ -232,8 +232,17 @@ impl<'m> Staged<'m> {
 
     /// The later rows' margins after a number of rounds.
     pub fn margins_after(&self, rounds: u32) -> Result<Vec<f64>> {
+        margins(&self.cut(rounds)?, &self.later.inner)
+    }
+
+    /// The model after a number of rounds: what [`fit`] makes of them.
+    pub fn model_after(&self, rounds: u32) -> Result<BoostedModel> {
+        Ok(BoostedModel { bytes: self.cut(rounds)?.save_buffer(true)? })
+    }
+
+    fn cut(&self, rounds: u32) -> Result<Booster> {
         let rounds = (rounds as usize).clamp(1, self.losses.len().max(1));
-        margins(&self.booster.slice(0, rounds as i32)?, &self.later.inner)
+        Ok(self.booster.slice(0, rounds as i32)?)
     }
 }
 

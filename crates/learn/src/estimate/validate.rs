@@ -6,9 +6,9 @@ use serde::Serialize;
 use crate::data::dataset::Dataset;
 use crate::data::split::Fold;
 use crate::error::Result;
-use crate::estimate::blend;
+use crate::estimate::blend::{self, BlendModel};
 use crate::estimate::boosted::{Matrix, Setting, Staged, best_rounds};
-use crate::estimate::fitted::{Chosen, Trees};
+use crate::estimate::fitted::{Chosen, Fitted, Trees};
 use crate::estimate::logistic::{LogisticModel, Penalty, Prepared};
 use crate::estimate::search::search;
 use crate::metrics::{auc, log_loss, sigmoid};
@@ -28,6 +28,8 @@ pub struct Validated {
     pub log_loss: f64,
     /// Each fold's figures.
     pub folds: Vec<FoldFigures>,
+    /// Each fold's model; none where the folds of a cross-validation decided apart from each other.
+    pub models: Vec<Fitted>,
 }
 
 /// The figures of one fold.
@@ -52,7 +54,7 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
     let mut done: Vec<Validated> = Vec::new();
     let mut blended = false;
     for estimator in model.estimators() {
-        let (chosen, margins) = match &estimator {
+        let (chosen, margins, models) = match &estimator {
             Estimator::Xgboost(settings) => trees(settings, model, data, folds)?,
             Estimator::LogisticRegression(settings) => regression(settings, data, folds)?,
             Estimator::Blend(_) => {
@@ -60,7 +62,7 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
                 continue;
             }
         };
-        done.push(validated(chosen, margins, data, folds));
+        done.push(validated(chosen, margins, models, data, folds));
     }
     if blended {
         done.extend(blend_of(&done, data, folds));
@@ -70,21 +72,26 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
 
 /// The blend of what has been validated already: it needs no training of its own.
 fn blend_of(done: &[Validated], data: &Dataset, folds: &[Fold]) -> Option<Validated> {
-    let parts = |v: &Validated| match &v.chosen {
-        Chosen::Xgboost(trees) => Some((trees.clone(), v.margins.clone())),
-        _ => None,
-    };
-    let (trees, a) = done.iter().find_map(parts)?;
-    let (settings, penalty, b) = done.iter().find_map(|v| match &v.chosen {
-        Chosen::Logistic { settings, penalty } => Some((settings.clone(), *penalty, &v.margins)),
+    let (trees, a, boosted) = done.iter().find_map(|v| match &v.chosen {
+        Chosen::Xgboost(trees) => Some((trees.clone(), &v.margins, &v.models)),
         _ => None,
     })?;
-    let margins = blend::means(&a, b);
-    Some(validated(Chosen::Blend { trees, settings, penalty }, margins, data, folds))
+    let (settings, penalty, b, logistic) = done.iter().find_map(|v| match &v.chosen {
+        Chosen::Logistic { settings, penalty } => Some((settings.clone(), *penalty, &v.margins, &v.models)),
+        _ => None,
+    })?;
+    let both = |pair: (&Fitted, &Fitted)| match pair {
+        (Fitted::Boosted(boosted), Fitted::Logistic(logistic)) => {
+            Some(Fitted::Blend(BlendModel { boosted: boosted.clone(), logistic: logistic.clone() }))
+        }
+        _ => None,
+    };
+    let models = boosted.iter().zip(logistic).filter_map(both).collect();
+    Some(validated(Chosen::Blend { trees, settings, penalty }, blend::means(a, b), models, data, folds))
 }
 
 /// The figures of margins on the folds' later rows.
-fn validated(chosen: Chosen, margins: Vec<f64>, data: &Dataset, folds: &[Fold]) -> Validated {
+fn validated(chosen: Chosen, margins: Vec<f64>, models: Vec<Fitted>, data: &Dataset, folds: &[Fold]) -> Validated {
     let rows: Vec<usize> = folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
     let mut figures = Vec::new();
     let (mut weighted, mut weight, mut start) = (0.0, 0.0, 0);
@@ -103,10 +110,13 @@ fn validated(chosen: Chosen, margins: Vec<f64>, data: &Dataset, folds: &[Fold]) 
     }
     let probabilities: Vec<f64> = margins.iter().map(|m| sigmoid(*m)).collect();
     let log_loss = log_loss(&probabilities, &data.events_of(&rows));
-    Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures }
+    Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures, models }
 }
 
-fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
+/// What the folds decided of an estimator, with their later rows' margins and their models.
+type Decided = (Chosen, Vec<f64>, Vec<Fitted>);
+
+fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Decided> {
     let monotone = model.features.bounds();
     let setting = Setting { xgboost: settings, monotone: &monotone, threads: model.threads.value, seed: model.seed };
     let make = |f: &Fold| Ok((Matrix::of_events(data, &f.train)?, Matrix::of_events(data, &f.valid)?));
@@ -126,22 +136,23 @@ fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> R
         }
     };
     let (rounds, _) = best_rounds(&staged);
-    let mut margins = Vec::new();
+    let (mut margins, mut models) = (Vec::new(), Vec::new());
     for fold in &staged {
         margins.extend(fold.margins_after(rounds)?);
+        models.push(Fitted::Boosted(fold.model_after(rounds)?));
     }
     let (threads, seed) = (setting.threads, setting.seed);
-    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins))
+    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins, models))
 }
 
-fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
+fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<Decided> {
     let rows: Vec<usize> = folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
     let events = data.events_of(&rows);
     let prepare = |f: &Fold| Prepared::new(&data.table, &f.train, data.events_of(&f.train), settings);
     let prepared: Vec<Prepared> = folds.iter().map(prepare).collect();
     let mut strengths = settings.penalty.clone();
     strengths.sort_by(|a, b| b.total_cmp(a));
-    let mut best: Option<(f64, Penalty, Vec<f64>)> = None;
+    let mut best: Option<(f64, Penalty, Vec<f64>, Vec<Fitted>)> = None;
     for &l1_ratio in &settings.l1_ratio {
         // From the strongest penalty to the weakest: each fit starts near the next one's solution, and once a weaker penalty
         // no longer helps, still weaker ones won't: the loss has one valley.
@@ -161,19 +172,20 @@ fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> 
             }
             least = loss;
             if best.as_ref().is_none_or(|(b, ..)| loss < *b) {
-                best = Some((loss, penalty, margins));
+                let models = last.iter().flatten().cloned().map(Fitted::Logistic).collect();
+                best = Some((loss, penalty, margins, models));
             }
         }
     }
-    let (_, penalty, margins) = best.unwrap_or((0.0, Penalty { strength: 1.0, l1_ratio: 0.0 }, vec![0.0; rows.len()]));
-    Ok((Chosen::Logistic { settings: settings.clone(), penalty }, margins))
+    let (_, penalty, margins, models) = best.unwrap_or((0.0, Penalty { strength: 1.0, l1_ratio: 0.0 }, vec![0.0; rows.len()], vec![]));
+    Ok((Chosen::Logistic { settings: settings.clone(), penalty }, margins, models))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::dataset::Table;
-    use crate::estimate::fitted::{FILES, Fitted};
+    use crate::estimate::fitted::FILES;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::BTreeMap;

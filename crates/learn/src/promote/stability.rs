@@ -36,15 +36,24 @@ pub fn importance(fitted: &Fitted, data: &Dataset, rows: &[usize]) -> Result<Vec
     Ok(sums.into_iter().map(|s| s / explained.len().max(1) as f64).collect())
 }
 
-/// Fits the chosen estimator for each fold, and compares the features' importance on the folds' later rows, and that of the
+/// Compares the features' importance to the chosen estimator's model of each fold on the fold's later rows, and that of the
 /// judged model (`judged`), by Spearman's rank correlation. `None` with fewer than two models or features in use.
-pub fn stability(chosen: &Chosen, data: &Dataset, plan: &Plan, judged: &[f64]) -> Result<Option<Stability>> {
+///
+/// `fitted` are the folds' models; where they are missing they are fitted.
+pub fn stability(chosen: &Chosen, fitted: &[Fitted], data: &Dataset, plan: &Plan, judged: &[f64]) -> Result<Option<Stability>> {
     let mut models = vec![judged.to_vec()];
-    for fold in &plan.folds {
-        let fitted = chosen.fit(data, &fold.train)?;
+    for (at, fold) in plan.folds.iter().enumerate() {
+        let own;
+        let fitted = match fitted.get(at) {
+            Some(fitted) => fitted,
+            None => {
+                own = chosen.fit(data, &fold.train)?;
+                &own
+            }
+        };
         let stride = fold.valid.len().div_ceil(EXPLAINED_ROWS).max(1);
         let rows: Vec<usize> = fold.valid.iter().copied().step_by(stride).collect();
-        models.push(importance(&fitted, data, &rows)?);
+        models.push(importance(fitted, data, &rows)?);
     }
     Ok(compare(&models))
 }

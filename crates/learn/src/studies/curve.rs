@@ -1,10 +1,12 @@
-//! The learning curve against the ceiling, and how often the intervals hold.
+//! The learning curve against the ceiling, how often the intervals hold, and whether the time to churn is what it is said to be.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::company::Company;
+use super::outlook;
+use crate::estimate::extras;
 use crate::metrics::auc;
 use crate::train::train;
 
@@ -46,12 +48,15 @@ async fn study_learning_curve_and_coverage_of_intervals() {
         let margins = fitted.margins(&fresh.data.table, &later).unwrap();
         let true_auc = auc(&margins, &fresh.data.events_of(&later)).unwrap();
         let interval = judged.test.uncertainty.auc;
+        let (extras, _) = extras::train(&model, &company.data, &judged.plan, &judged.all).unwrap();
+        let outlook = extras.survival.as_ref().map(|survival| outlook::judge(survival, &fresh));
         let point = json!({
             "accounts": accounts, "seed": seed, "promoted": training.promoted, "estimator": judged.chosen.name(),
             "rows_train": judged.plan.development.len(), "events_train": company.data.count_events(&judged.plan.development),
             "events_test": judged.test.events,
             "auc": interval.value, "auc_low": interval.low, "auc_high": interval.high, "ceiling": company.ceiling(test),
             "true_auc": true_auc, "true_ceiling": fresh.ceiling(&later),
+            "time_to_churn": outlook,
             "covered": interval.low <= true_auc && true_auc <= interval.high,
         });
         println!("{point}");
@@ -61,6 +66,12 @@ async fn study_learning_curve_and_coverage_of_intervals() {
     let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
     sizes.dedup();
     for accounts in sizes {
+        let of_size = points.iter().filter(|p| p["accounts"] == accounts);
+        let ratios: Vec<f64> = of_size.filter_map(|p| p["time_to_churn"]["horizons"][2]["observed_by_predicted"].as_f64()).collect();
+        if !ratios.is_empty() {
+            let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+            println!("{accounts} accounts: within 180 days {mean:.3} times as many left as was said, by {} models", ratios.len());
+        }
         let covered: Vec<bool> = points.iter().filter(|p| p["accounts"] == accounts).filter_map(|p| p["covered"].as_bool()).collect();
         if covered.len() < ENOUGH {
             continue;

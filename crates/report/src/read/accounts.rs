@@ -145,6 +145,8 @@ fn score(batch: &RecordBatch, by_id: &mut BTreeMap<String, Account>) -> Result<(
     let (health, coverage) = (Floats::of(batch, "health_score")?, Floats::of(batch, "health_coverage_pct")?);
     let (risks, deciles) = (Floats::of(batch, "churn_probability")?, Ints::of(batch, "churn_decile")?);
     let expansion = Floats::of(batch, "expansion_probability")?;
+    let survival = |days: u32| Floats::of(batch, &format!("survival_{days}d"));
+    let (in_30, in_90, in_180) = (survival(30)?, survival(90)?, survival(180)?);
     let reasons = Lists::of(batch, "top_reasons");
     for row in 0..batch.num_rows() {
         let Some(account) = ids.get(row).and_then(|id| by_id.get_mut(id)) else { continue };
@@ -154,7 +156,12 @@ fn score(batch: &RecordBatch, by_id: &mut BTreeMap<String, Account>) -> Result<(
             coverage_pct: coverage.get(row),
         });
         account.risk = match risks.get(row) {
-            Some(probability) => Some(Risk { probability, decile: deciles.get(row), reasons: read_reasons(reasons.get(row))? }),
+            Some(probability) => Some(Risk {
+                probability,
+                decile: deciles.get(row),
+                stays: in_30.get(row).zip(in_90.get(row)).zip(in_180.get(row)).map(|((a, b), c)| [a, b, c]),
+                reasons: read_reasons(reasons.get(row))?,
+            }),
             None => None,
         };
         account.expansion = expansion.get(row);

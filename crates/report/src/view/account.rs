@@ -207,6 +207,7 @@ fn risk(view: &View<'_>, account: &Account, mean: Option<f64>) -> Option<Value> 
         mean => mean,
         times => mean.filter(|m| *m > 0.0).map(|m| risk.probability / m),
         decile => risk.decile,
+        stays => risk.stays,
         estimator => card.and_then(|m| m.estimator.as_deref()).map(super::estimator),
         reasons => reasons,
     })

@@ -5,15 +5,14 @@
 //! sample has its own random stream, so the result does not depend on the number of threads. All slices that are given
 //! together see the same draws: what two models get right on the same customers can then be compared pair by pair.
 //!
-//! The cost is one walk over all rows of all slices for each sample, some nanoseconds a row: 1,000 samples of 100,000 rows
-//! take about a second on one core.
+//! The cost is one walk over all rows of all slices for every eight samples, about two nanoseconds a row and sample.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::metrics::measure::{Figure, Figures, Measured, Slice};
+use crate::measure::{Figure, Figures, LANES, Lanes, Measured, Slice};
 
 /// An estimate with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -50,13 +49,15 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// How often each account is drawn in a sample.
-    fn copies(&self, sample: u32, accounts: usize) -> Vec<f64> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(u64::from(sample) + 1);
-        let mut copies = vec![0.0; accounts];
-        for _ in 0..accounts {
-            copies[rng.random_range(0..accounts)] += 1.0;
+    /// How often each account is drawn in each sample from one on.
+    fn copies(&self, first: u32, accounts: usize) -> Vec<Lanes> {
+        let mut copies = vec![[0.0; LANES]; accounts];
+        for (k, sample) in (first..self.samples).enumerate().take(LANES) {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+            rng.set_stream(u64::from(sample) + 1);
+            for _ in 0..accounts {
+                copies[rng.random_range(0..accounts)][k] += 1.0;
+            }
         }
         copies
     }
@@ -106,22 +107,26 @@ fn interval(value: f64, samples: impl Iterator<Item = f64>, confidence: f64) -> 
 
 /// Measures slices under the same draws from `accounts` accounts. A slice with one class only gives `None`.
 pub fn sample(slices: &[Slice], accounts: usize, draws: Draws) -> Vec<Option<Sampled>> {
-    let measure = |copies: &[f64]| -> Vec<Option<Figures>> { slices.iter().map(|s| s.measure(copies)).collect() };
-    let whole = measure(&vec![1.0; accounts]);
-    let mut samples: Vec<Vec<Option<Figures>>> =
-        (0..draws.samples).into_par_iter().map(|sample| measure(&draws.copies(sample, accounts))).collect();
-    let of = |(at, whole): (usize, Option<Figures>)| {
-        let samples = samples.iter_mut().map(|s| s[at].take()).collect();
-        whole.map(|whole| Sampled { whole, samples, confidence: draws.confidence })
+    let whole = vec![[1.0; LANES]; accounts];
+    let walks: Vec<Vec<[Option<Figures>; LANES]>> = (0..draws.samples.div_ceil(LANES as u32))
+        .into_par_iter()
+        .map(|walk| {
+            let copies = draws.copies(walk * LANES as u32, accounts);
+            slices.iter().map(|slice| slice.measure(&copies)).collect()
+        })
+        .collect();
+    let of = |(at, slice): (usize, &Slice)| {
+        let samples = walks.iter().flat_map(|walk| walk[at]).take(draws.samples as usize).collect();
+        slice.measure(&whole)[0].map(|whole| Sampled { whole, samples, confidence: draws.confidence })
     };
-    whole.into_iter().enumerate().map(of).collect()
+    slices.iter().enumerate().map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::measure::Rows;
-    use crate::metrics::sigmoid;
+    use crate::measure::Rows;
+    use crate::sigmoid;
 
     struct Noisy {
         margins: Vec<f64>,

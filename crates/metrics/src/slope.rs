@@ -1,7 +1,7 @@
 //! The slope of a logistic recalibration.
 
-use crate::metrics::bootstrap::Interval;
-use crate::metrics::{logit, sigmoid};
+use crate::bootstrap::Interval;
+use crate::{logit, sigmoid};
 
 /// The slope `b` of `logit P(event) = a + b · logit(probability)`, by Newton's method, with an interval from the
 /// account-clustered sandwich variance. `accounts` holds each row's account as an index below `count`.

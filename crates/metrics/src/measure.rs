@@ -1,16 +1,18 @@
 //! All figures of a set of predictions in one pass over its rows, made to be repeated under many weights.
 //!
 //! A bootstrap measures the same rows a thousand times, each time with another number of copies of each account. So the rows
-//! are put in order once; a measurement then walks over them and needs neither sorting nor copies. Rows with the same score
-//! count as if their order were random, so no figure depends on it.
+//! are put in order once; a measurement then walks over them and needs neither sorting nor copies. One walk measures
+//! [`LANES`] samples side by side: what is read of a row serves all of them, and an account's copies lie together in memory.
+//! Rows with the same score count as if their order were random, so no figure depends on it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::metrics::bootstrap::Interval;
-use crate::metrics::profit::{Campaign, Hull};
-use crate::metrics::ranking::{bin_count, falling};
+use crate::bootstrap::Interval;
+use crate::profit::Campaign;
+use crate::ranking::{bin_count, falling};
+use crate::walk::{Sums, Tie, Walk};
 
 /// A figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -79,8 +81,11 @@ pub type Figures = [f64; Figure::ALL.len()];
 /// Figures with their intervals.
 pub type Measured = BTreeMap<Figure, Interval>;
 
-/// The shares of the list that lift and gains are given for.
-const SHARES: [f64; 3] = [0.05, 0.1, 0.2];
+/// Samples that are measured in one walk.
+pub const LANES: usize = 8;
+
+/// A number for each of these samples.
+pub type Lanes = [f64; LANES];
 
 /// What is known of each row of a slice; all vectors have the same length.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +107,9 @@ pub struct Rows<'a> {
 #[derive(Debug, Clone)]
 pub struct Slice {
     rows: Vec<Row>,
-    /// Each account of the slice with its number of rows.
-    sizes: Vec<(u32, f64)>,
+    accounts: Vec<Account>,
+    /// By bin, then account.
+    errors: Vec<BinError>,
     bins: usize,
     campaign: Option<Campaign>,
 }
@@ -111,14 +117,27 @@ pub struct Slice {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     account: u32,
-    /// Calibration bin, by probability.
-    bin: u8,
     event: bool,
     /// Whether the next row has another score.
     ends_tie: bool,
     value: f64,
-    probability: f64,
+}
+
+/// What an account's rows add to sums that need no order.
+#[derive(Debug, Clone, Copy, Default)]
+struct Account {
+    account: u32,
+    rows: f64,
     loss: f64,
+    square: f64,
+}
+
+/// Expected less observed events of an account's rows in a calibration bin.
+#[derive(Debug, Clone, Copy)]
+struct BinError {
+    bin: u8,
+    account: u32,
+    error: f64,
 }
 
 impl Slice {
@@ -133,140 +152,88 @@ impl Slice {
             bin_of[*at] = (((rank + 1) * bins).div_ceil(n.max(1)) - 1) as u8;
         }
         let order = falling(rows.scores);
-        let mut made = Vec::with_capacity(n);
-        for (rank, &at) in order.iter().enumerate() {
-            let (p, event) = (rows.probabilities[at], rows.events[at]);
-            let safe = p.clamp(1e-12, 1.0 - 1e-12);
-            made.push(Row {
-                account: rows.accounts[at],
-                bin: bin_of[at],
-                event,
-                ends_tie: order.get(rank + 1).is_none_or(|next| rows.scores[*next] != rows.scores[at]),
-                value: rows.values.map_or(1.0, |v| v[at]),
-                probability: p,
-                loss: -(if event { safe } else { 1.0 - safe }).ln(),
-            });
+        let value = |at: usize| rows.values.map_or(1.0, |v| v[at]);
+        let made = order.iter().enumerate().map(|(rank, &at)| Row {
+            account: rows.accounts[at],
+            event: rows.events[at],
+            ends_tie: order.get(rank + 1).is_none_or(|next| rows.scores[*next] != rows.scores[at]),
+            value: value(at),
+        });
+        let (mut accounts, mut errors) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for (at, bin) in bin_of.into_iter().enumerate() {
+            let (account, p, event) = (rows.accounts[at], rows.probabilities[at], rows.events[at]);
+            let (safe, error) = (p.clamp(1e-12, 1.0 - 1e-12), p - if event { 1.0 } else { 0.0 });
+            let loss = -(if event { safe } else { 1.0 - safe }).ln();
+            accounts.push(Account { account, rows: 1.0, loss: value(at) * loss, square: value(at) * error * error });
+            errors.push(BinError { bin, account, error: value(at) * error });
         }
-        let mut accounts: Vec<u32> = rows.accounts.to_vec();
-        accounts.sort_unstable();
-        let sizes = accounts.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as f64)).collect();
-        Self { rows: made, sizes, bins, campaign: campaign.filter(|_| rows.values.is_none()) }
-    }
-
-    /// The figures with `copies[account]` copies of each account's rows; `None` unless both classes occur.
-    pub fn measure(&self, copies: &[f64]) -> Option<Figures> {
-        let listed: f64 = self.sizes.iter().map(|(account, size)| copies[*account as usize] * size).sum();
-        let mut sums = Sums::new(listed, self.campaign.is_some());
-        let mut bins = [0.0; 16];
-        let mut tie = [0.0; 3];
-        for row in &self.rows {
-            let count = copies[row.account as usize];
-            if count > 0.0 {
-                let value = count * row.value;
-                tie[0] += count;
-                tie[if row.event { 1 } else { 2 }] += value;
-                let error = row.probability - if row.event { 1.0 } else { 0.0 };
-                sums.expected += value * row.probability;
-                sums.loss += value * row.loss;
-                sums.square += value * error * error;
-                bins[usize::from(row.bin) & 15] += value * error;
-            }
-            if row.ends_tie && tie[0] > 0.0 {
-                sums.tie_ends(tie);
-                tie = [0.0; 3];
-            }
-        }
-        sums.figures(&bins[..self.bins], self.campaign)
-    }
-}
-
-/// What one walk over the rows adds up.
-struct Sums {
-    positives: f64,
-    negatives: f64,
-    wins: f64,
-    precision: f64,
-    expected: f64,
-    loss: f64,
-    square: f64,
-    /// Where the list's shares end, and how much of it is behind.
-    ends: [f64; 3],
-    listed: f64,
-    captured: [f64; 3],
-    hull: Option<Hull>,
-}
-
-impl Sums {
-    fn new(listed: f64, with_hull: bool) -> Self {
-        Self {
-            positives: 0.0,
-            negatives: 0.0,
-            wins: 0.0,
-            precision: 0.0,
-            expected: 0.0,
-            loss: 0.0,
-            square: 0.0,
-            ends: SHARES.map(|share| share * listed),
-            listed: 0.0,
-            captured: [f64::NAN; 3],
-            hull: with_hull.then(Hull::default),
-        }
-    }
-
-    /// Takes rows with the same score in: how many, and the worth of those with and without the event.
-    fn tie_ends(&mut self, [rows, hits, misses]: [f64; 3]) {
-        for (captured, end) in self.captured.iter_mut().zip(self.ends) {
-            if captured.is_nan() && self.listed + rows >= end {
-                *captured = self.positives + hits * (end - self.listed) / rows;
-            }
-        }
-        self.listed += rows;
-        // Each miss loses to all events before, and draws with those of its own score.
-        self.wins += misses * (self.positives + hits / 2.0);
-        self.positives += hits;
-        self.negatives += misses;
-        if hits > 0.0 {
-            self.precision += hits * self.positives / (self.positives + self.negatives);
-        }
-        if let Some(hull) = &mut self.hull {
-            hull.push(self.negatives, self.positives);
-        }
-    }
-
-    fn figures(self, bins: &[f64], campaign: Option<Campaign>) -> Option<Figures> {
-        let (positives, negatives) = (self.positives, self.negatives);
-        if positives <= 0.0 || negatives <= 0.0 || self.expected <= 0.0 {
-            return None;
-        }
-        let total = positives + negatives;
-        let captured = self.captured.map(|c| c / positives);
-        let (profit, contacted) = match (campaign, self.hull) {
-            (Some(campaign), Some(hull)) => hull.expected_profit(campaign),
-            _ => (f64::NAN, f64::NAN),
+        accounts.sort_by_key(|a| a.account);
+        let whole = |run: &[Account]| {
+            run.iter().fold(Account { account: run[0].account, ..Account::default() }, |sum, a| Account {
+                rows: sum.rows + a.rows,
+                loss: sum.loss + a.loss,
+                square: sum.square + a.square,
+                ..sum
+            })
         };
-        Some([
-            self.wins / (positives * negatives),
-            self.precision / positives,
-            self.loss / total,
-            self.square / total,
-            bins.iter().map(|b| b.abs()).sum::<f64>() / total,
-            positives / self.expected,
-            captured[0] / SHARES[0],
-            captured[1] / SHARES[1],
-            captured[2] / SHARES[2],
-            captured[0],
-            captured[1],
-            captured[2],
-            profit,
-            contacted,
-        ])
+        errors.sort_by_key(|e| (e.bin, e.account));
+        let same = |a: &BinError, b: &BinError| (a.bin, a.account) == (b.bin, b.account);
+        let together = |run: &[BinError]| BinError { error: run.iter().map(|e| e.error).sum(), ..run[0] };
+        Self {
+            rows: made.collect(),
+            accounts: accounts.chunk_by(|a, b| a.account == b.account).map(whole).collect(),
+            errors: errors.chunk_by(same).map(together).collect(),
+            bins,
+            campaign: campaign.filter(|_| rows.values.is_none()),
+        }
+    }
+
+    /// The figures of each sample with `copies[account][sample]` copies of each account's rows; `None` unless both classes occur in it.
+    pub fn measure(&self, copies: &[Lanes]) -> [Option<Figures>; LANES] {
+        let (mut listed, mut loss, mut square) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for sums in &self.accounts {
+            for (k, copies) in copies[sums.account as usize].iter().enumerate() {
+                listed[k] += copies * sums.rows;
+                loss[k] += copies * sums.loss;
+                square[k] += copies * sums.square;
+            }
+        }
+        let mut bins = vec![[0.0; LANES]; self.bins];
+        for run in self.errors.chunk_by(|a, b| a.bin == b.bin) {
+            let mut sum = [0.0; LANES];
+            for error in run {
+                sum.iter_mut().zip(&copies[error.account as usize]).for_each(|(sum, copies)| *sum += copies * error.error);
+            }
+            if let Some(bin) = bins.get_mut(usize::from(run[0].bin)) {
+                *bin = sum;
+            }
+        }
+        let mut walk = Walk::new(&listed, self.campaign.is_some());
+        let mut tie = Tie::default();
+        for row in &self.rows {
+            let copies = &copies[row.account as usize];
+            if row.ends_tie && tie.rows_in_all == 0 {
+                walk.row(copies, row.value, row.event);
+                continue;
+            }
+            tie.add(copies, row.value, row.event);
+            if row.ends_tie {
+                walk.tie_ends(&tie);
+                tie = Tie::default();
+            }
+        }
+        std::array::from_fn(|k| {
+            let errors = || bins.iter().map(|errors| errors[k]);
+            let found = Sums { loss: loss[k], square: square[k], error: errors().sum(), bin_errors: errors().map(f64::abs).sum() };
+            walk.figures(k, &found, self.campaign)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{calibration_bins, calibration_error};
+    use crate::{calibration_bins, calibration_error};
 
     struct Sample {
         scores: Vec<f64>,
@@ -299,6 +266,13 @@ mod tests {
         Slice::new(rows, Some(Campaign { clv: 200.0, incentive: 10.0, contact_cost: 1.0, alpha: 6.0, beta: 14.0 }))
     }
 
+    /// The figures of a sample; the walk's other samples hold other copies, and change nothing.
+    fn measured(slice: &Slice, copies: &[f64]) -> Option<Figures> {
+        let lanes: Vec<Lanes> =
+            copies.iter().enumerate().map(|(at, c)| std::array::from_fn(|k| if k == 5 { *c } else { ((at * 7 + k) % 3) as f64 })).collect();
+        slice.measure(&lanes)[5]
+    }
+
     fn assert_figures(found: Figures, expected: &[(Figure, f64)]) {
         for (figure, value) in expected {
             let found = found[*figure as usize];
@@ -310,7 +284,7 @@ mod tests {
     fn agrees_with_scikit_learn() {
         // scikit-learn 1.9: roc_auc_score, average_precision_score, log_loss, brier_score_loss; gains by numpy.
         let s = sample();
-        let found = slice(&s, false).measure(&[1.0; 60]).unwrap();
+        let found = measured(&slice(&s, false), &[1.0; 60]).unwrap();
         assert_figures(
             found,
             &[
@@ -330,7 +304,7 @@ mod tests {
 
     #[test]
     fn agrees_with_scikit_learn_where_rows_have_weights() {
-        let found = slice(&sample(), true).measure(&[1.0; 60]).unwrap();
+        let found = measured(&slice(&sample(), true), &[1.0; 60]).unwrap();
         assert_figures(
             found,
             &[
@@ -362,7 +336,7 @@ mod tests {
                 drawn.accounts.push(at as u32);
             }
         }
-        let (found, expected) = (slice(&s, false).measure(&copies).unwrap(), slice(&drawn, false).measure(&[1.0; 60]).unwrap());
+        let (found, expected) = (measured(&slice(&s, false), &copies).unwrap(), measured(&slice(&drawn, false), &[1.0; 60]).unwrap());
         for (at, figure) in Figure::ALL.into_iter().enumerate().filter(|(_, f)| *f != Figure::CalibrationError) {
             assert!((found[at] - expected[at]).abs() < 1e-12, "{figure:?}");
         }
@@ -371,9 +345,9 @@ mod tests {
     #[test]
     fn one_class_has_no_figures() {
         let s = Sample { events: vec![false; 60], ..sample() };
-        assert!(slice(&s, false).measure(&[1.0; 60]).is_none());
+        assert!(measured(&slice(&s, false), &[1.0; 60]).is_none());
         let mut copies = [0.0; 60];
         copies[0] = 1.0;
-        assert!(slice(&sample(), false).measure(&copies).is_none());
+        assert!(measured(&slice(&sample(), false), &copies).is_none());
     }
 }
