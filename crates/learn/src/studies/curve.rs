@@ -67,7 +67,7 @@ async fn study_learning_curve_and_coverage_of_intervals() {
     sizes.dedup();
     for accounts in sizes {
         let of_size = points.iter().filter(|p| p["accounts"] == accounts);
-        let ratios: Vec<f64> = of_size.filter_map(|p| p["time_to_churn"]["horizons"][2]["observed_by_predicted"].as_f64()).collect();
+        let ratios: Vec<f64> = of_size.filter_map(|p| p["time_to_churn"]["all_evenings"][2]["observed_by_predicted"].as_f64()).collect();
         if !ratios.is_empty() {
             let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
             println!("{accounts} accounts: within 180 days {mean:.3} times as many left as was said, by {} models", ratios.len());

@@ -9,6 +9,9 @@ use crate::bench::{AS_OF, output};
 /// The seed of the company that judges; no other has it.
 const FRESH_SEED: u64 = 900;
 
+/// Usage events a day and customer: more would say little more.
+const EVENTS_PER_CUSTOMER: usize = 2;
+
 /// So many customers, so many seeds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
@@ -48,8 +51,8 @@ fn company(root: &Path, bin: &Path, folder: &Path, customers: usize, seed: u64) 
     }
     eprintln!("{}", folder.display());
     output(Command::new(bin).current_dir(root).args(["-q", "init"]).arg(folder), &[0])?;
-    // Two events a day and customer say as much as more would; of large companies one, for the sake of time.
-    let events = if customers > 5000 { customers } else { customers * 2 };
+    // As many in every company: how much a customer does is among the features.
+    let events = customers * EVENTS_PER_CUSTOMER;
     let simulate = ["-q", "simulate", "--as-of", AS_OF, "--accounts", &customers.to_string(), "--seed", &seed.to_string()]
         .map(ToOwned::to_owned)
         .into_iter()
