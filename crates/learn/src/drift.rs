@@ -19,6 +19,7 @@ mod picture;
 mod rows;
 
 pub(crate) use measure::{Subject, checks, measure};
+pub(crate) use picture::Binned;
 pub use picture::Picture;
 pub(crate) use rows::batch;
 pub use rows::{schema, table};

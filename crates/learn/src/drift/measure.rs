@@ -6,12 +6,11 @@ use rayon::prelude::*;
 
 use super::picture::{Binned, Picture};
 use crate::data::dataset::Table;
+use crate::metrics::{psi, psi_by_chance};
 use crate::registry::FeatureList;
 
 /// A feature that carries a smaller share of the model's contributions than this can't move scores much.
 const MATTERS: f64 = 0.05;
-/// The standard normal's 99.9% quantile.
-const Z: f64 = 3.09;
 
 /// What was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +56,8 @@ pub(crate) struct Subject<'a> {
 /// Compares a night with the picture: features in their order, then score, label and population.
 pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subject<'_>, bounds: &Drift) -> Vec<Drifted> {
     let compared = |kind: Kind, then: &Binned, now: &Binned, may_be_bad: bool| {
-        let (psi, chance) = psi(&then.bins(), &now.bins());
+        let (before, after) = (then.bins(), now.bins());
+        let (psi, chance) = (psi(&before, &after), psi_by_chance(&before, &after));
         Drifted {
             kind,
             name: then.name.clone(),
@@ -95,7 +95,8 @@ pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subje
 /// The label's rate; nothing until some became known.
 fn label(picture: &Picture, (rows, events): (u64, u64), bounds: &Drift) -> Option<Drifted> {
     let before = (picture.label_rate * picture.rows as f64).round() as u64;
-    let (psi, chance) = psi(&[picture.rows as u64 - before, before], &[rows.checked_sub(events)?, events]);
+    let (before, after) = ([picture.rows as u64 - before, before], [rows.checked_sub(events)?, events]);
+    let (psi, chance) = (psi(&before, &after), psi_by_chance(&before, &after));
     (rows > 0).then(|| Drifted {
         kind: Kind::Label,
         name: "label".to_owned(),
@@ -115,23 +116,6 @@ fn status(psi: Option<f64>, chance: Option<f64>, bounds: &Drift, may_be_bad: boo
         _ if psi >= bounds.warn_psi.value => Status::Changed,
         _ => Status::Same,
     }
-}
-
-/// The index of two counts of the same bins, and what chance alone hardly exceeds; none where a side has no rows.
-fn psi(then: &[u64], now: &[u64]) -> (Option<f64>, Option<f64>) {
-    let used: Vec<(f64, f64)> = then.iter().zip(now).filter(|(t, n)| **t + **n > 0).map(|(t, n)| (*t as f64, *n as f64)).collect();
-    let (n, m): (f64, f64) = used.iter().fold((0.0, 0.0), |(n, m), (t, a)| (n + t, m + a));
-    if n == 0.0 || m == 0.0 {
-        return (None, None);
-    }
-    let bins = used.len() as f64;
-    let share = |count: f64, total: f64| (count + 0.5) / (total + 0.5 * bins);
-    let psi = used.iter().map(|(t, a)| (share(*a, m) - share(*t, n)) * (share(*a, m) / share(*t, n)).ln()).sum();
-    // Wilson and Hilferty's approximation of the quantile of χ².
-    let freedom = (bins - 1.0).max(1.0);
-    let spread = 2.0 / (9.0 * freedom);
-    let quantile = freedom * (1.0 - spread + Z * spread.sqrt()).powi(3);
-    (Some(psi), Some(quantile * (1.0 / n + 1.0 / m)))
 }
 
 /// The checks of a night for `ops.data_quality`: each bad one warns; if there is none, one passes.
@@ -186,30 +170,6 @@ mod tests {
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    #[test]
-    fn the_index_is_that_of_the_textbook() {
-        // Siddiqi's example in shares: 0.1·ln(2) for each of the two bins that moved.
-        let (psi, _) = psi(&[100_000, 200_000, 700_000], &[200_000, 100_000, 700_000]);
-        assert!((psi.unwrap() - 0.2 * 2f64.ln()).abs() < 1e-4);
-        assert_eq!(super::psi(&[0, 0], &[1, 2]), (None, None));
-    }
-
-    #[test]
-    fn chance_rarely_exceeds_its_bound() {
-        let picture = |n: usize, k: u64| {
-            let values: Vec<f64> = (0..n).map(|i| noise(i, k)).collect();
-            values.iter().fold(vec![0u64; 11], |mut bins, x| {
-                bins[(x * 10.0) as usize] += 1;
-                bins
-            })
-        };
-        let beyond = (0..400).filter(|k| {
-            let (psi, chance) = psi(&picture(5000, 2 * k), &picture(150, 2 * k + 1));
-            psi > chance
-        });
-        assert!(beyond.count() <= 3);
     }
 
     fn night(shift: f64, rows: usize) -> (Table, Vec<f64>) {

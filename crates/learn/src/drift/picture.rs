@@ -57,7 +57,7 @@ impl Picture {
 
 impl Binned {
     /// Bins that end at the deciles of the values.
-    fn by_deciles(name: &str, values: &[f64]) -> Self {
+    pub(crate) fn by_deciles(name: &str, values: &[f64]) -> Self {
         let mut known: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
         known.sort_by(f64::total_cmp);
         let mut edges: Vec<f64> = (1..10).filter_map(|tenth| known.get(known.len() * tenth / 10).copied()).collect();
