@@ -313,7 +313,8 @@ async fn a_damaged_recipe_or_picture_of_the_champion_is_named() {
         let changed = String::from_utf8(written.clone()).unwrap().replacen('1', "2", 1);
         objects.put(&path, changed.into_bytes()).await.unwrap();
         // The picture is needed to score, the recipe to train on the night after.
-        let night = if name == "drift.json" { StepContext { run_id: "run-2".to_owned(), ..before.clone() } } else { house.again("run-3", false) };
+        let night =
+            if name == "drift.json" { StepContext { run_id: "run-2".to_owned(), ..before.clone() } } else { house.again("run-3", false) };
         let error = run(&night, "churn").await.unwrap_err();
         assert_eq!(error.code(), "LRN030");
         assert!(error.to_string().contains(&path), "{error}");

@@ -38,11 +38,20 @@ pub(crate) struct Drifted {
     pub(crate) psi: Option<f64>,
     /// The PSI that chance alone hardly exceeds.
     pub(crate) chance: Option<f64>,
-    /// Mean in training, tonight; for the population its size.
+    /// Mean in training, tonight; for the population its size. None for categories.
     pub(crate) means: (Option<f64>, Option<f64>),
+    /// The category whose share changed the most.
+    pub(crate) category: Option<Category>,
     /// Share of missing values in training, tonight.
     pub(crate) missing: (f64, f64),
     pub(crate) status: Status,
+}
+
+/// A category, and its share of the rows with a category in training, tonight.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Category {
+    pub(crate) label: String,
+    pub(crate) shares: (f64, f64),
 }
 
 /// What is compared with the picture.
@@ -64,6 +73,7 @@ pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subje
             psi,
             chance,
             means: (then.mean, now.mean),
+            category: category(then, now, features),
             missing: (then.missing_share(), now.missing_share()),
             status: status(psi, chance, bounds, may_be_bad),
         }
@@ -86,6 +96,7 @@ pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subje
         psi: None,
         chance: None,
         means: (Some(picture.accounts as f64), Some(tonight.table.rows as f64)),
+        category: None,
         missing: (0.0, 0.0),
         status: Status::Same,
     });
@@ -103,9 +114,21 @@ fn label(picture: &Picture, (rows, events): (u64, u64), bounds: &Drift) -> Optio
         psi,
         chance,
         means: (Some(picture.label_rate), Some(events as f64 / rows as f64)),
+        category: None,
         missing: (0.0, 0.0),
         status: status(psi, chance, bounds, true),
     })
+}
+
+/// The category of which there are many more or many fewer; none for numbers, or where a side has no categories.
+fn category(then: &Binned, now: &Binned, features: &FeatureList) -> Option<Category> {
+    let codes = then.codes.as_ref()?;
+    let labels = features.features.iter().find(|f| f.name == then.name)?.categories.as_ref()?;
+    let total = |side: &Binned| side.counts.iter().sum::<u64>() as f64;
+    let shares = then.counts.iter().zip(&now.counts).map(|(t, n)| (*t as f64 / total(then), *n as f64 / total(now)));
+    let (bin, shares) = shares.enumerate().max_by(|(_, a), (_, b)| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()))?;
+    let label = codes.get(bin).map_or(Some("another"), |code| labels.get(*code as usize).map(String::as_str))?;
+    (total(then) > 0.0 && total(now) > 0.0).then(|| Category { label: label.to_owned(), shares })
 }
 
 fn status(psi: Option<f64>, chance: Option<f64>, bounds: &Drift, may_be_bad: bool) -> Status {
@@ -151,7 +174,10 @@ fn detail(drifted: &Drifted) -> String {
     let (then, now) = drifted.means;
     let mean = |x: Option<f64>, rate: bool| x.map_or_else(|| "none".to_owned(), |x| if rate { percent(x) } else { number(x) });
     let rate = drifted.kind == Kind::Label;
-    let means = format!("{} {} in training, {} now", if rate { "rate" } else { "mean" }, mean(then, rate), mean(now, rate));
+    let means = match &drifted.category {
+        Some(Category { label, shares: (then, now) }) => format!("`{label}` {} in training, {} now", percent(*then), percent(*now)),
+        None => format!("{} {} in training, {} now", if rate { "rate" } else { "mean" }, mean(then, rate), mean(now, rate)),
+    };
     let missing = match drifted.missing {
         (0.0, 0.0) => String::new(),
         (then, now) => format!("; missing {} in training, {} now", percent(then), percent(now)),
@@ -204,5 +230,30 @@ mod tests {
         assert_eq!(statuses(0.1, 5, (0, 0), &Drift::default()).0, [Same, Same, Same]);
         let ignoring = Drift { ignore: vec!["x".into()], ..Drift::default() };
         assert_eq!(statuses(0.4, 1000, (0, 0), &ignoring).0[0], Status::Changed);
+    }
+
+    #[test]
+    fn a_category_that_grew_is_named_with_its_shares() {
+        // Of ten rows `of_ten` have the second category, one has none, the others have the first.
+        let table = |of_ten: usize| {
+            let code = |i: usize| if i % 10 == 9 { f64::NAN } else { f64::from(u8::from(i % 10 < of_ten)) };
+            let categories = vec![Some(vec!["free".to_owned(), "paid".to_owned()])];
+            Table { features: vec!["plan".into()], columns: vec![(0..2000).map(code).collect()], rows: 2000, categories }
+        };
+        let data = crate::data::dataset::Dataset {
+            events: vec![false; 2000],
+            dates: vec![chrono::NaiveDate::default(); 2000],
+            table: table(3),
+            ..Default::default()
+        };
+        let margins: Vec<f64> = (0..2000).map(|i| noise(i, 7)).collect();
+        let picture = Picture::of(&data, &(0..2000).collect::<Vec<_>>(), &margins);
+        let info = serde_json::json!({"table": "t", "features": [
+            {"name": "plan", "label": "Plan", "missing_pct": 10.0, "importance": 1.0, "categories": ["free", "paid"]}]});
+        let features: FeatureList = serde_json::from_value(info).unwrap();
+        let drifted = measure(&picture, &features, &Subject { table: &table(6), margins: &margins, labels: (0, 0) }, &Drift::default());
+        assert_eq!((drifted[0].status, drifted[0].means), (Status::Bad, (None, None)));
+        let told = checks("churn", &drifted, 2000)[0].detail.clone().unwrap();
+        assert!(told.ends_with("`paid` 33.3% in training, 66.7% now; missing 10% in training, 10% now"), "{told}");
     }
 }
