@@ -50,7 +50,8 @@ pub(crate) struct Drifted {
 /// A category, and its share of the rows with a category in training, tonight.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Category {
-    pub(crate) label: String,
+    /// In words: that of the rare ones is theirs together.
+    pub(crate) name: String,
     pub(crate) shares: (f64, f64),
 }
 
@@ -127,8 +128,11 @@ fn category(then: &Binned, now: &Binned, features: &FeatureList) -> Option<Categ
     let total = |side: &Binned| side.counts.iter().sum::<u64>() as f64;
     let shares = then.counts.iter().zip(&now.counts).map(|(t, n)| (*t as f64 / total(then), *n as f64 / total(now)));
     let (bin, shares) = shares.enumerate().max_by(|(_, a), (_, b)| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()))?;
-    let label = codes.get(bin).map_or(Some("another"), |code| labels.get(*code as usize).map(String::as_str))?;
-    (total(then) > 0.0 && total(now) > 0.0).then(|| Category { label: label.to_owned(), shares })
+    let name = match codes.get(bin) {
+        Some(code) => format!("`{}`", labels.get(*code as usize)?),
+        None => "rare categories".to_owned(),
+    };
+    (total(then) > 0.0 && total(now) > 0.0).then_some(Category { name, shares })
 }
 
 fn status(psi: Option<f64>, chance: Option<f64>, bounds: &Drift, may_be_bad: bool) -> Status {
@@ -175,7 +179,7 @@ fn detail(drifted: &Drifted) -> String {
     let mean = |x: Option<f64>, rate: bool| x.map_or_else(|| "none".to_owned(), |x| if rate { percent(x) } else { number(x) });
     let rate = drifted.kind == Kind::Label;
     let means = match &drifted.category {
-        Some(Category { label, shares: (then, now) }) => format!("`{label}` {} in training, {} now", percent(*then), percent(*now)),
+        Some(Category { name, shares: (then, now) }) => format!("{name} {} in training, {} now", percent(*then), percent(*now)),
         None => format!("{} {} in training, {} now", if rate { "rate" } else { "mean" }, mean(then, rate), mean(now, rate)),
     };
     let missing = match drifted.missing {
