@@ -10,7 +10,7 @@ use crate::estimate::blend;
 use crate::estimate::boosted::{Matrix, Setting, Staged, best_rounds};
 use crate::estimate::fitted::{Chosen, Trees};
 use crate::estimate::logistic::{LogisticModel, Penalty, Prepared};
-use crate::estimate::search::search;
+use crate::estimate::search::{Effort, search};
 use crate::metrics::{auc, log_loss, sigmoid};
 
 /// How an estimator did on the folds.
@@ -28,6 +28,8 @@ pub struct Validated {
     pub log_loss: f64,
     /// Each fold's figures.
     pub folds: Vec<FoldFigures>,
+    /// What the search for its settings did, if there was one.
+    pub search: Option<Effort>,
 }
 
 /// The figures of one fold.
@@ -52,15 +54,18 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
     let mut done: Vec<Validated> = Vec::new();
     let mut blended = false;
     for estimator in model.estimators() {
-        let (chosen, margins) = match &estimator {
+        let (chosen, margins, search) = match &estimator {
             Estimator::Xgboost(settings) => trees(settings, model, data, folds)?,
-            Estimator::LogisticRegression(settings) => regression(settings, data, folds)?,
+            Estimator::LogisticRegression(settings) => {
+                let (chosen, margins) = regression(settings, data, folds)?;
+                (chosen, margins, None)
+            }
             Estimator::Blend(_) => {
                 blended = true;
                 continue;
             }
         };
-        done.push(validated(chosen, margins, data, folds));
+        done.push(Validated { search, ..validated(chosen, margins, data, folds) });
     }
     if blended {
         done.extend(blend_of(&done, data, folds));
@@ -103,26 +108,27 @@ fn validated(chosen: Chosen, margins: Vec<f64>, data: &Dataset, folds: &[Fold]) 
     }
     let probabilities: Vec<f64> = margins.iter().map(|m| sigmoid(*m)).collect();
     let log_loss = log_loss(&probabilities, &data.events_of(&rows));
-    Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures }
+    let auc = if weight > 0.0 { weighted / weight } else { 0.5 };
+    Validated { chosen, rows, margins, auc, log_loss, folds: figures, search: None }
 }
 
-fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
+fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>, Option<Effort>)> {
     let monotone = model.features.bounds();
     let setting = Setting { xgboost: settings, monotone: &monotone, threads: model.threads.value, seed: model.seed };
     let make = |f: &Fold| Ok((Matrix::of_events(data, &f.train)?, Matrix::of_events(data, &f.valid)?));
     let matrices: Vec<(Matrix, Matrix)> = folds.iter().map(make).collect::<Result<_>>()?;
-    let (settings, staged) = match &settings.search {
+    let (settings, staged, effort) = match &settings.search {
         Some(space) => {
             let found = search(&matrices, space, setting)?;
             // What was found is what the recipe says: it is not searched for again.
-            (Xgboost { search: None, ..found.xgboost }, found.folds)
+            (Xgboost { search: None, ..found.xgboost }, found.folds, Some(found.effort))
         }
         None => {
             let mut staged: Vec<Staged<'_>> = matrices.iter().map(|(m, later)| Staged::new(m, later, setting)).collect::<Result<_>>()?;
             for fold in &mut staged {
                 fold.advance(settings.max_rounds)?;
             }
-            (settings.clone(), staged)
+            (settings.clone(), staged, None)
         }
     };
     let (rounds, _) = best_rounds(&staged);
@@ -131,7 +137,7 @@ fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> R
         margins.extend(fold.margins_after(rounds)?);
     }
     let (threads, seed) = (setting.threads, setting.seed);
-    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins))
+    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins, effort))
 }
 
 fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<(Chosen, Vec<f64>)> {
