@@ -77,7 +77,7 @@ bench-smoke: build ## The short form of `bench`
 bench-extract: build ## One stream of 2 and 10 million records, beside dlt on the same fake, as JSON
 	$(XTASK) bench extract --bin "$(BIN)"
 
-bench-learn: build ## Explanations of scores, beside XGBoost and treeshap on the same model, as JSON
+bench-learn: build ## Training beside Python's XGBoost, and explanations beside XGBoost and treeshap on the same model, as JSON
 	$(XTASK) bench learn
 
 STUDY ?= $(CARGO_TARGET_DIR)/study

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! (below 0.1 little has changed, above 0.25 a lot: the trade's rule of thumb). The bins end at the deciles of the training rows, each
-//! value once, so a feature with few values has a bin for each; missing values have one of their own. Half a row is added to each
-//! bin, so that an empty one is no infinity.
+//! value once, so a feature with few values has a bin for each; missing values have one of their own. A categorical feature has a bin for
+//! each category with a twentieth of the rows, and one for all others. Half a row is added to each bin, so that an empty one is no infinity.
 //!
 //! With few accounts the PSI is large by chance alone: without any change it is about χ² with (bins − 1) degrees of freedom times
 //! (1/n + 1/m) for n and m rows (Yurdakul 2018). A PSI below the 99.9% quantile of that counts as none.
@@ -19,6 +19,7 @@ mod picture;
 mod rows;
 
 pub(crate) use measure::{Subject, checks, measure};
+pub(crate) use picture::Binned;
 pub use picture::Picture;
 pub(crate) use rows::batch;
 pub use rows::{schema, table};

@@ -301,6 +301,29 @@ async fn a_decision_of_a_person_outlasts_the_night_and_ends_with_the_next_promot
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_recipe_or_picture_of_the_champion_is_named() {
+    let house = House::new(World::Signal).await;
+    let before = StepContext { as_of: tonight() - Months::new(1), ..house.ctx.clone() };
+    assert_eq!(run(&before, "churn").await.unwrap().facts["promoted"], true);
+    let objects = house.ctx.lake.objects();
+    for name in ["drift.json", "recipe.json"] {
+        let path = format!("models/churn/v0001/{name}");
+        let written = objects.get(&path).await.unwrap().unwrap().to_vec();
+        // Still JSON of the same form: only the manifest tells.
+        let changed = String::from_utf8(written.clone()).unwrap().replacen('1', "2", 1);
+        objects.put(&path, changed.into_bytes()).await.unwrap();
+        // The picture is needed to score, the recipe to train on the night after.
+        let night =
+            if name == "drift.json" { StepContext { run_id: "run-2".to_owned(), ..before.clone() } } else { house.again("run-3", false) };
+        let error = run(&night, "churn").await.unwrap_err();
+        assert_eq!(error.code(), "LRN030");
+        assert!(error.to_string().contains(&path), "{error}");
+        objects.put(&path, written).await.unwrap();
+    }
+    assert_eq!(run(&house.again("run-4", false), "churn").await.unwrap().facts["trained_version"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_later_training_is_compared_with_the_champion_on_rows_that_neither_has_seen() {
     let more = "gates: {bootstrap_samples: 200}\nweight: logins_28d\nsegments: [segment]\n\
                 tenure: {column: tickets_open, min_days: 1, bands_days: [2, 4]}\nprofit: {clv: 100, incentive: 5, contact_cost: 1}\n";

@@ -13,4 +13,4 @@ pub mod vet;
 #[cfg(test)]
 mod vet_tests;
 
-pub use lake::{Aliases, FeatureInfo, FeatureList, Registered, aliases, folder, read, set_aliases, standing, verify, write};
+pub use lake::{Aliases, FeatureInfo, FeatureList, Registered, aliases, folder, part, read, set_aliases, standing, verify, write};

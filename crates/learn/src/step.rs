@@ -143,7 +143,7 @@ async fn register(
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
         let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
-        files.push(("recipe.json".to_owned(), card::pretty(&recipe)?));
+        files.push((champion::FILE.to_owned(), card::pretty(&recipe)?));
         let margins = judged.fitted.margins(&data.table, &judged.all)?;
         files.push((drift::FILE.to_owned(), card::pretty(&Picture::of(data, &judged.all, &margins))?));
     }
@@ -293,8 +293,8 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
 /// Compares tonight's accounts with those that the model learned from; a version without a picture of them can't be compared.
 async fn compare(ctx: &StepContext, loaded: &Loaded<Model>, tonight: &Tonight, outcome: &mut Outcome) -> Result<()> {
     let (stamp, model) = (&tonight.stamp, &loaded.value);
-    let path = format!("{}/{}", registry::folder(&stamp.model, stamp.version), drift::FILE);
-    let Some(picture) = ctx.lake.objects().get_json::<Picture>(&path).await? else { return Ok(()) };
+    let picture = registry::part::<Picture>(&ctx.lake.objects(), &stamp.model, stamp.version, drift::FILE).await?;
+    let Some(picture) = picture else { return Ok(()) };
     let labels = match picture.last_as_of {
         Some(after) => frame::labels_since(&ctx.lake, model, after, ctx.as_of).await?,
         None => (0, 0),

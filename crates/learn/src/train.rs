@@ -18,6 +18,7 @@ use crate::data::leaks::leaks;
 use crate::data::split::{self, Plan};
 use crate::error::{Error, Result};
 use crate::estimate::fitted::{Choice, Chosen, Fitted};
+use crate::estimate::search::Effort;
 use crate::estimate::validate::{FoldFigures, Validated, compete};
 use crate::metrics;
 use crate::metrics::measure::Figure;
@@ -142,6 +143,9 @@ pub struct Candidate {
     pub estimator: String,
     /// What the folds decided.
     pub choice: Choice,
+    /// What the search for its settings did, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Effort>,
     /// Whether it was chosen.
     pub chosen: bool,
     /// Mean AUC over the folds.
@@ -291,6 +295,7 @@ fn judge(
         Candidate {
             estimator: c.chosen.name().to_owned(),
             choice: c.chosen.choice(),
+            search: v.search,
             chosen: rank == 0,
             validation_auc: v.auc,
             validation_log_loss: v.log_loss,

@@ -13,7 +13,7 @@ mod ranking;
 mod slope;
 mod walk;
 
-pub use psi::psi;
+pub use psi::{psi, psi_by_chance};
 pub use rank::rank_correlation;
 pub use ranking::{Bin, auc, average_precision, brier, calibration_bins, calibration_error, captured, lift, log_loss, logit, sigmoid};
 pub use slope::calibration_slope;

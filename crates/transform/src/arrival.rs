@@ -28,8 +28,11 @@ impl Embargoes {
         let source = table.strip_prefix("raw.").and_then(|rest| rest.split_once("__")).map(|(source, _)| source);
         let Some(days) = source.and_then(|source| self.0.get(source)) else {
             let known: Vec<String> = self.0.keys().map(|name| format!("raw.{name}__…")).collect();
-            let close = suggest::closest(source.unwrap_or(table), self.0.keys().map(String::as_str));
-            let help = close.map_or_else(|| format!("known: {}", known.join(", ")), |name| format!("did you mean `raw.{name}__…`?"));
+            let help = match suggest::closest(source.unwrap_or(table), self.0.keys().map(String::as_str)) {
+                Some(name) => format!("did you mean `raw.{name}__…`?"),
+                None if known.is_empty() => "the project declares no sources".to_owned(),
+                None => format!("known: {}", known.join(", ")),
+            };
             return Err(format!("`{table}` is not the raw table of a source; {help}"));
         };
         let read = row.map_or_else(|| "_extracted_at".to_owned(), |row| format!("{row}._extracted_at"));
@@ -60,5 +63,7 @@ mod tests {
         let said = |table| embargoes().known_on(table, "day", None).unwrap_err();
         assert_eq!(said("raw.zendsk__tickets"), "`raw.zendsk__tickets` is not the raw table of a source; did you mean `raw.zendesk__…`?");
         assert!(said("staging.tickets").contains("known: raw.stripe__…, raw.zendesk__…"));
+        let none = Embargoes::default().known_on("raw.zendesk__tickets", "day", None).unwrap_err();
+        assert!(none.ends_with("is not the raw table of a source; the project declares no sources"), "{none}");
     }
 }

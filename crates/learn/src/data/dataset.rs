@@ -27,6 +27,11 @@ impl Table {
         out
     }
 
+    /// A feature's values in the given rows.
+    pub fn column_of(&self, feature: usize, rows: &[usize]) -> Vec<f64> {
+        rows.iter().map(|row| self.columns[feature][*row]).collect()
+    }
+
     /// The labels of a feature's codes, if it is categorical.
     pub fn labels(&self, feature: usize) -> Option<&[String]> {
         self.categories.get(feature)?.as_deref()

@@ -6,12 +6,11 @@ use rayon::prelude::*;
 
 use super::picture::{Binned, Picture};
 use crate::data::dataset::Table;
+use crate::metrics::{psi, psi_by_chance};
 use crate::registry::FeatureList;
 
 /// A feature that carries a smaller share of the model's contributions than this can't move scores much.
 const MATTERS: f64 = 0.05;
-/// The standard normal's 99.9% quantile.
-const Z: f64 = 3.09;
 
 /// What was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +38,21 @@ pub(crate) struct Drifted {
     pub(crate) psi: Option<f64>,
     /// The PSI that chance alone hardly exceeds.
     pub(crate) chance: Option<f64>,
-    /// Mean in training, tonight; for the population its size.
+    /// Mean in training, tonight; for the population its size. None for categories.
     pub(crate) means: (Option<f64>, Option<f64>),
+    /// The category whose share changed the most.
+    pub(crate) category: Option<Category>,
     /// Share of missing values in training, tonight.
     pub(crate) missing: (f64, f64),
     pub(crate) status: Status,
+}
+
+/// A category, and its share of the rows with a category in training, tonight.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Category {
+    /// In words: that of the rare ones is theirs together.
+    pub(crate) name: String,
+    pub(crate) shares: (f64, f64),
 }
 
 /// What is compared with the picture.
@@ -57,13 +66,15 @@ pub(crate) struct Subject<'a> {
 /// Compares a night with the picture: features in their order, then score, label and population.
 pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subject<'_>, bounds: &Drift) -> Vec<Drifted> {
     let compared = |kind: Kind, then: &Binned, now: &Binned, may_be_bad: bool| {
-        let (psi, chance) = psi(&then.bins(), &now.bins());
+        let (before, after) = (then.bins(), now.bins());
+        let (psi, chance) = (psi(&before, &after), psi_by_chance(&before, &after));
         Drifted {
             kind,
             name: then.name.clone(),
             psi,
             chance,
             means: (then.mean, now.mean),
+            category: category(then, now, features),
             missing: (then.missing_share(), now.missing_share()),
             status: status(psi, chance, bounds, may_be_bad),
         }
@@ -86,6 +97,7 @@ pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subje
         psi: None,
         chance: None,
         means: (Some(picture.accounts as f64), Some(tonight.table.rows as f64)),
+        category: None,
         missing: (0.0, 0.0),
         status: Status::Same,
     });
@@ -95,16 +107,32 @@ pub(crate) fn measure(picture: &Picture, features: &FeatureList, tonight: &Subje
 /// The label's rate; nothing until some became known.
 fn label(picture: &Picture, (rows, events): (u64, u64), bounds: &Drift) -> Option<Drifted> {
     let before = (picture.label_rate * picture.rows as f64).round() as u64;
-    let (psi, chance) = psi(&[picture.rows as u64 - before, before], &[rows.checked_sub(events)?, events]);
+    let (before, after) = ([picture.rows as u64 - before, before], [rows.checked_sub(events)?, events]);
+    let (psi, chance) = (psi(&before, &after), psi_by_chance(&before, &after));
     (rows > 0).then(|| Drifted {
         kind: Kind::Label,
         name: "label".to_owned(),
         psi,
         chance,
         means: (Some(picture.label_rate), Some(events as f64 / rows as f64)),
+        category: None,
         missing: (0.0, 0.0),
         status: status(psi, chance, bounds, true),
     })
+}
+
+/// The category of which there are many more or many fewer; none for numbers, or where a side has no categories.
+fn category(then: &Binned, now: &Binned, features: &FeatureList) -> Option<Category> {
+    let codes = then.codes.as_ref()?;
+    let labels = features.features.iter().find(|f| f.name == then.name)?.categories.as_ref()?;
+    let total = |side: &Binned| side.counts.iter().sum::<u64>() as f64;
+    let shares = then.counts.iter().zip(&now.counts).map(|(t, n)| (*t as f64 / total(then), *n as f64 / total(now)));
+    let (bin, shares) = shares.enumerate().max_by(|(_, a), (_, b)| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()))?;
+    let name = match codes.get(bin) {
+        Some(code) => format!("`{}`", labels.get(*code as usize)?),
+        None => "rare categories".to_owned(),
+    };
+    (total(then) > 0.0 && total(now) > 0.0).then_some(Category { name, shares })
 }
 
 fn status(psi: Option<f64>, chance: Option<f64>, bounds: &Drift, may_be_bad: bool) -> Status {
@@ -115,23 +143,6 @@ fn status(psi: Option<f64>, chance: Option<f64>, bounds: &Drift, may_be_bad: boo
         _ if psi >= bounds.warn_psi.value => Status::Changed,
         _ => Status::Same,
     }
-}
-
-/// The index of two counts of the same bins, and what chance alone hardly exceeds; none where a side has no rows.
-fn psi(then: &[u64], now: &[u64]) -> (Option<f64>, Option<f64>) {
-    let used: Vec<(f64, f64)> = then.iter().zip(now).filter(|(t, n)| **t + **n > 0).map(|(t, n)| (*t as f64, *n as f64)).collect();
-    let (n, m): (f64, f64) = used.iter().fold((0.0, 0.0), |(n, m), (t, a)| (n + t, m + a));
-    if n == 0.0 || m == 0.0 {
-        return (None, None);
-    }
-    let bins = used.len() as f64;
-    let share = |count: f64, total: f64| (count + 0.5) / (total + 0.5 * bins);
-    let psi = used.iter().map(|(t, a)| (share(*a, m) - share(*t, n)) * (share(*a, m) / share(*t, n)).ln()).sum();
-    // Wilson and Hilferty's approximation of the quantile of χ².
-    let freedom = (bins - 1.0).max(1.0);
-    let spread = 2.0 / (9.0 * freedom);
-    let quantile = freedom * (1.0 - spread + Z * spread.sqrt()).powi(3);
-    (Some(psi), Some(quantile * (1.0 / n + 1.0 / m)))
 }
 
 /// The checks of a night for `ops.data_quality`: each bad one warns; if there is none, one passes.
@@ -167,7 +178,10 @@ fn detail(drifted: &Drifted) -> String {
     let (then, now) = drifted.means;
     let mean = |x: Option<f64>, rate: bool| x.map_or_else(|| "none".to_owned(), |x| if rate { percent(x) } else { number(x) });
     let rate = drifted.kind == Kind::Label;
-    let means = format!("{} {} in training, {} now", if rate { "rate" } else { "mean" }, mean(then, rate), mean(now, rate));
+    let means = match &drifted.category {
+        Some(Category { name, shares: (then, now) }) => format!("{name} {} in training, {} now", percent(*then), percent(*now)),
+        None => format!("{} {} in training, {} now", if rate { "rate" } else { "mean" }, mean(then, rate), mean(now, rate)),
+    };
     let missing = match drifted.missing {
         (0.0, 0.0) => String::new(),
         (then, now) => format!("; missing {} in training, {} now", percent(then), percent(now)),
@@ -186,30 +200,6 @@ mod tests {
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    #[test]
-    fn the_index_is_that_of_the_textbook() {
-        // Siddiqi's example in shares: 0.1·ln(2) for each of the two bins that moved.
-        let (psi, _) = psi(&[100_000, 200_000, 700_000], &[200_000, 100_000, 700_000]);
-        assert!((psi.unwrap() - 0.2 * 2f64.ln()).abs() < 1e-4);
-        assert_eq!(super::psi(&[0, 0], &[1, 2]), (None, None));
-    }
-
-    #[test]
-    fn chance_rarely_exceeds_its_bound() {
-        let picture = |n: usize, k: u64| {
-            let values: Vec<f64> = (0..n).map(|i| noise(i, k)).collect();
-            values.iter().fold(vec![0u64; 11], |mut bins, x| {
-                bins[(x * 10.0) as usize] += 1;
-                bins
-            })
-        };
-        let beyond = (0..400).filter(|k| {
-            let (psi, chance) = psi(&picture(5000, 2 * k), &picture(150, 2 * k + 1));
-            psi > chance
-        });
-        assert!(beyond.count() <= 3);
     }
 
     fn night(shift: f64, rows: usize) -> (Table, Vec<f64>) {
@@ -244,5 +234,30 @@ mod tests {
         assert_eq!(statuses(0.1, 5, (0, 0), &Drift::default()).0, [Same, Same, Same]);
         let ignoring = Drift { ignore: vec!["x".into()], ..Drift::default() };
         assert_eq!(statuses(0.4, 1000, (0, 0), &ignoring).0[0], Status::Changed);
+    }
+
+    #[test]
+    fn a_category_that_grew_is_named_with_its_shares() {
+        // Of ten rows `of_ten` have the second category, one has none, the others have the first.
+        let table = |of_ten: usize| {
+            let code = |i: usize| if i % 10 == 9 { f64::NAN } else { f64::from(u8::from(i % 10 < of_ten)) };
+            let categories = vec![Some(vec!["free".to_owned(), "paid".to_owned()])];
+            Table { features: vec!["plan".into()], columns: vec![(0..2000).map(code).collect()], rows: 2000, categories }
+        };
+        let data = crate::data::dataset::Dataset {
+            events: vec![false; 2000],
+            dates: vec![chrono::NaiveDate::default(); 2000],
+            table: table(3),
+            ..Default::default()
+        };
+        let margins: Vec<f64> = (0..2000).map(|i| noise(i, 7)).collect();
+        let picture = Picture::of(&data, &(0..2000).collect::<Vec<_>>(), &margins);
+        let info = serde_json::json!({"table": "t", "features": [
+            {"name": "plan", "label": "Plan", "missing_pct": 10.0, "importance": 1.0, "categories": ["free", "paid"]}]});
+        let features: FeatureList = serde_json::from_value(info).unwrap();
+        let drifted = measure(&picture, &features, &Subject { table: &table(6), margins: &margins, labels: (0, 0) }, &Drift::default());
+        assert_eq!((drifted[0].status, drifted[0].means), (Status::Bad, (None, None)));
+        let told = checks("churn", &drifted, 2000)[0].detail.clone().unwrap();
+        assert!(told.ends_with("`paid` 33.3% in training, 66.7% now; missing 10% in training, 10% now"), "{told}");
     }
 }

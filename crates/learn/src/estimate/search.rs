@@ -7,6 +7,7 @@
 use cscopilot_spec::{Axis, Search, Xgboost};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 use crate::error::Result;
 use crate::estimate::boosted::{Matrix, Setting, Staged, best_rounds};
@@ -19,7 +20,7 @@ pub const CELLS_A_SECOND: f64 = 250e6;
 const KEEP_ONE_OF: usize = 3;
 
 /// What a search did.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Effort {
     /// Settings tried.
     pub trials: u32,

@@ -10,7 +10,7 @@ use crate::estimate::blend::{self, BlendModel};
 use crate::estimate::boosted::{Matrix, Setting, Staged, best_rounds};
 use crate::estimate::fitted::{Chosen, Fitted, Trees};
 use crate::estimate::logistic::{LogisticModel, Penalty, Prepared};
-use crate::estimate::search::search;
+use crate::estimate::search::{Effort, search};
 use crate::metrics::{auc, log_loss, sigmoid};
 
 /// How an estimator did on the folds.
@@ -30,6 +30,8 @@ pub struct Validated {
     pub folds: Vec<FoldFigures>,
     /// Each fold's model; none where the folds of a cross-validation decided apart from each other.
     pub models: Vec<Fitted>,
+    /// What the search for its settings did, if there was one.
+    pub search: Option<Effort>,
 }
 
 /// The figures of one fold.
@@ -54,7 +56,7 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
     let mut done: Vec<Validated> = Vec::new();
     let mut blended = false;
     for estimator in model.estimators() {
-        let (chosen, margins, models) = match &estimator {
+        let decided = match &estimator {
             Estimator::Xgboost(settings) => trees(settings, model, data, folds)?,
             Estimator::LogisticRegression(settings) => regression(settings, data, folds)?,
             Estimator::Blend(_) => {
@@ -62,7 +64,7 @@ pub fn compete(model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Vec<Vali
                 continue;
             }
         };
-        done.push(validated(chosen, margins, models, data, folds));
+        done.push(validated(decided, data, folds));
     }
     if blended {
         done.extend(blend_of(&done, data, folds));
@@ -87,11 +89,13 @@ fn blend_of(done: &[Validated], data: &Dataset, folds: &[Fold]) -> Option<Valida
         _ => None,
     };
     let models = boosted.iter().zip(logistic).filter_map(both).collect();
-    Some(validated(Chosen::Blend { trees, settings, penalty }, blend::means(a, b), models, data, folds))
+    let chosen = Chosen::Blend { trees, settings, penalty };
+    Some(validated(Decided { chosen, margins: blend::means(a, b), models, search: None }, data, folds))
 }
 
 /// The figures of margins on the folds' later rows.
-fn validated(chosen: Chosen, margins: Vec<f64>, models: Vec<Fitted>, data: &Dataset, folds: &[Fold]) -> Validated {
+fn validated(decided: Decided, data: &Dataset, folds: &[Fold]) -> Validated {
+    let Decided { chosen, margins, models, search } = decided;
     let rows: Vec<usize> = folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
     let mut figures = Vec::new();
     let (mut weighted, mut weight, mut start) = (0.0, 0.0, 0);
@@ -110,29 +114,35 @@ fn validated(chosen: Chosen, margins: Vec<f64>, models: Vec<Fitted>, data: &Data
     }
     let probabilities: Vec<f64> = margins.iter().map(|m| sigmoid(*m)).collect();
     let log_loss = log_loss(&probabilities, &data.events_of(&rows));
-    Validated { chosen, rows, margins, auc: if weight > 0.0 { weighted / weight } else { 0.5 }, log_loss, folds: figures, models }
+    let auc = if weight > 0.0 { weighted / weight } else { 0.5 };
+    Validated { chosen, rows, margins, auc, log_loss, folds: figures, models, search }
 }
 
 /// What the folds decided of an estimator, with their later rows' margins and their models.
-type Decided = (Chosen, Vec<f64>, Vec<Fitted>);
+struct Decided {
+    chosen: Chosen,
+    margins: Vec<f64>,
+    models: Vec<Fitted>,
+    search: Option<Effort>,
+}
 
 fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> Result<Decided> {
     let monotone = model.features.bounds();
     let setting = Setting { xgboost: settings, monotone: &monotone, threads: model.threads.value, seed: model.seed };
     let make = |f: &Fold| Ok((Matrix::of_events(data, &f.train)?, Matrix::of_events(data, &f.valid)?));
     let matrices: Vec<(Matrix, Matrix)> = folds.iter().map(make).collect::<Result<_>>()?;
-    let (settings, staged) = match &settings.search {
+    let (settings, staged, effort) = match &settings.search {
         Some(space) => {
             let found = search(&matrices, space, setting)?;
             // What was found is what the recipe says: it is not searched for again.
-            (Xgboost { search: None, ..found.xgboost }, found.folds)
+            (Xgboost { search: None, ..found.xgboost }, found.folds, Some(found.effort))
         }
         None => {
             let mut staged: Vec<Staged<'_>> = matrices.iter().map(|(m, later)| Staged::new(m, later, setting)).collect::<Result<_>>()?;
             for fold in &mut staged {
                 fold.advance(settings.max_rounds)?;
             }
-            (settings.clone(), staged)
+            (settings.clone(), staged, None)
         }
     };
     let (rounds, _) = best_rounds(&staged);
@@ -142,7 +152,8 @@ fn trees(settings: &Xgboost, model: &Model, data: &Dataset, folds: &[Fold]) -> R
         models.push(Fitted::Boosted(fold.model_after(rounds)?));
     }
     let (threads, seed) = (setting.threads, setting.seed);
-    Ok((Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed }), margins, models))
+    let chosen = Chosen::Xgboost(Trees { settings, monotone, rounds, threads, seed });
+    Ok(Decided { chosen, margins, models, search: effort })
 }
 
 fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> Result<Decided> {
@@ -178,7 +189,7 @@ fn regression(settings: &LogisticRegression, data: &Dataset, folds: &[Fold]) -> 
         }
     }
     let (_, penalty, margins, models) = best.unwrap_or((0.0, Penalty { strength: 1.0, l1_ratio: 0.0 }, vec![0.0; rows.len()], vec![]));
-    Ok((Chosen::Logistic { settings: settings.clone(), penalty }, margins, models))
+    Ok(Decided { chosen: Chosen::Logistic { settings: settings.clone(), penalty }, margins, models, search: None })
 }
 
 #[cfg(test)]

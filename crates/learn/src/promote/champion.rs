@@ -20,6 +20,9 @@ use crate::registry;
 use crate::registry::runs::{self, ModelRun};
 use crate::train::contender::Contender;
 
+/// The recipe's file in a version's folder.
+pub const FILE: &str = "recipe.json";
+
 /// `recipe.json`: what it takes to fit a version anew on other rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -73,8 +76,7 @@ pub async fn present(
 ) -> Result<Option<Champion>> {
     let earlier: Vec<ModelRun> = known.iter().filter(|r| r.as_of < as_of).cloned().collect();
     let Some(champion) = runs::champion(&earlier, as_of) else { return Ok(None) };
-    let path = format!("{}/recipe.json", registry::folder(name, champion.version));
-    let Some(recipe) = lake.objects().get_json::<Recipe>(&path).await? else { return Ok(None) };
+    let Some(recipe) = registry::part::<Recipe>(&lake.objects(), name, champion.version, FILE).await? else { return Ok(None) };
     let mut table = None;
     if recipe.features != features {
         let schema = frame::schema_of(lake, &model.features.table).await?;

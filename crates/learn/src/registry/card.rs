@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::estimate::search::Effort;
 use crate::registry::{FeatureInfo, FeatureList};
 use crate::score::reasons::label_of;
-use crate::train::{Judged, Training};
+use crate::train::{Candidate, Judged, Training};
 
 /// The features with what the reader of a reason needs to know: what is typical.
 pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: Option<&FeatureDictionary>) -> FeatureList {
@@ -270,7 +271,19 @@ fn figures_section(out: &mut String, judged: &Judged) {
             &format!("| {} | {:.3} | {} | {} | {chosen} |", c.estimator, c.validation_auc, figure(c.test_auc), figure(c.test_lift_10pct)),
         );
     }
+    for said in searches(&judged.candidates) {
+        line(out, &format!("\n{said}"));
+    }
     line(out, "");
+}
+
+/// What the searches for settings did, in words.
+pub(super) fn searches(candidates: &[Candidate]) -> impl Iterator<Item = String> + '_ {
+    candidates.iter().filter_map(|c| {
+        let Effort { trials, counted_secs } = c.search?;
+        let seconds = crate::score::reasons::number(counted_secs, None, false);
+        Some(format!("Settings of {} tried: {trials}, for {seconds} s of the search's budget.", c.estimator.replace('_', " ")))
+    })
 }
 
 fn feature_section(out: &mut String, features: &FeatureList) {
@@ -295,4 +308,39 @@ pub fn capital(text: &str) -> String {
 fn line(out: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::page;
+    use crate::train::permuted::{company, model};
+
+    #[test]
+    fn what_a_search_did_stands_on_the_card_and_among_the_figures() {
+        let wish = "version: 1\nlabel: {table: labels.churn, column: churned, horizon_days: 28, lead_days: 2}\n\
+                    features: {table: features.account_features}\nestimators:\n  - xgboost: {max_rounds: 40, search: {trials: 3, budget_secs: 60, space: {max_depth: [1, 2, 3]}}}\n  \
+                    - logistic_regression: {penalty: [1]}\ngates: {bootstrap_samples: 100}\n";
+        let (data, model) = (company(1), model(wish));
+        let training = crate::train::train(&model, &data, None).unwrap();
+        let detail = detail(&model, &data, &training, None);
+        let candidates = detail["candidates"].as_array().unwrap();
+        let of = |estimator: &str| &candidates.iter().find(|c| c["estimator"] == estimator).unwrap()["search"];
+        assert_eq!(of("xgboost")["trials"], 3);
+        assert!(of("xgboost")["counted_secs"].as_f64().unwrap() > 0.0 && of("logistic_regression").is_null());
+
+        let head = Head {
+            model: "churn".to_owned(),
+            version: 1,
+            trained_as_of: NaiveDate::default(),
+            estimator: None,
+            promoted: true,
+            reason: String::new(),
+        };
+        let text = markdown(&head, &model, &data, &training, None);
+        let source = page::Source { head: &head, model: &model, data: &data, training: &training, features: None, detail: &detail };
+        for card in [text, page::page(&source)] {
+            assert!(card.contains("Settings of xgboost tried: 3, for 0."), "{card}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use cscopilot_lake::Objects;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrator;
@@ -159,6 +160,15 @@ pub async fn read(objects: &Objects, model: &str, version: i64) -> Result<Regist
     };
     vet::together(&registered).map_err(|(name, problem)| Error::BadModel { path: files.path(name), problem })?;
     Ok(registered)
+}
+
+/// Reads a JSON file of a version; nothing where the version never had it.
+///
+/// # Errors
+/// [`Error::BadModel`] for a file that is missing, damaged or of something else.
+pub async fn part<T: DeserializeOwned>(objects: &Objects, model: &str, version: i64, name: &str) -> Result<Option<T>> {
+    let files = Files::open(objects, folder(model, version)).await?;
+    files.get(name).await?.map(|bytes| manifest::json(&files.path(name), &bytes)).transpose()
 }
 
 /// Reads every file of a version and checks that none is damaged.

@@ -11,7 +11,7 @@ use cscopilot_spec::Model;
 use serde_json::Value;
 
 use crate::data::dataset::Dataset;
-use crate::registry::card::{Head, LIMITS, XGBOOST_VERSION, capital};
+use crate::registry::card::{Head, LIMITS, XGBOOST_VERSION, capital, searches};
 use crate::registry::figures::figures;
 use crate::registry::{FeatureInfo, FeatureList};
 use crate::score::reasons;
@@ -212,7 +212,8 @@ fn candidates(judged: &Judged) -> String {
         let estimator = c.estimator.replace('_', " ");
         table.row(&[&estimator, &number(c.validation_auc), &shown(c.test_auc), &shown(c.test_lift_10pct), mark]);
     }
-    format!("<p>The choice was made on the folds.</p>\n{}", table.end())
+    let searches: String = searches(&judged.candidates).map(|said| format!(" {}", escape(&said))).collect();
+    format!("<p>The choice was made on the folds.{searches}</p>\n{}", table.end())
 }
 
 fn by_importance(features: &FeatureList) -> Vec<&FeatureInfo> {

@@ -23,15 +23,8 @@ use crate::train::contender::{Contender, Part, Predicted};
 /// decided for all rows; `auc` and `log_loss`, by which estimators are compared, are means over the inner splits.
 pub(super) fn compete(model: &Model, data: &Dataset, plan: &Plan) -> Result<Vec<Validated>> {
     let rows: Vec<usize> = plan.folds.iter().flat_map(|f| f.valid.iter().copied()).collect();
-    let bare = |v: Validated| Validated {
-        chosen: v.chosen,
-        rows: rows.clone(),
-        margins: vec![],
-        auc: 0.0,
-        log_loss: 0.0,
-        folds: vec![],
-        models: vec![],
-    };
+    let bare =
+        |v: Validated| Validated { rows: rows.clone(), margins: vec![], auc: 0.0, log_loss: 0.0, folds: vec![], models: vec![], ..v };
     let mut all: Vec<Validated> = decide(model, data, &plan.development)?.into_iter().map(bare).collect();
     let count = plan.folds.len() as f64;
     for fold in &plan.folds {

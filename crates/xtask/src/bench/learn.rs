@@ -1,12 +1,13 @@
 //! Explanations by this program, by XGBoost and by the crate `treeshap`: the same models and rows, one after the other in each round.
+//! Training on the same rows is measured with them.
 
-use super::{built, machine, output, said};
+use super::{built, machine, output, said, training};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const FEATURES: usize = 60;
-const TREES: usize = 300;
+pub(crate) const FEATURES: usize = 60;
+pub(crate) const TREES: usize = 300;
 /// Rows whose contributions are compared with the reference, which is slow.
 const CHECKED: usize = 100;
 
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) rival_rows: Vec<usize>,
     pub(crate) threads: Vec<usize>,
     pub(crate) rounds: usize,
+    /// Leave the explanations out.
+    pub(crate) training_only: bool,
 }
 
 /// Measures and gives the figures.
@@ -28,6 +31,10 @@ pub(crate) fn run(root: &Path, folder: &Path, options: &Options) -> Result<Value
     let bench = Bench { root, folder, ours: built(root, "cscopilot-shap", "explain", "bench")? };
     let (rows, features) = (options.rows.to_string(), FEATURES.to_string());
     output(Command::new(&bench.ours).arg("data").arg(folder).args([&rows, &features]), &[0])?;
+    let training = training::run(root, folder, options.rows, &options.threads, options.rounds)?;
+    if options.training_only {
+        return Ok(training);
+    }
     let mut figures = Vec::new();
     for (depth, rival_rows) in options.depths.iter().zip(&options.rival_rows) {
         eprintln!("depth {depth}: training");
@@ -51,7 +58,7 @@ pub(crate) fn run(root: &Path, folder: &Path, options: &Options) -> Result<Value
         check.arg("errors").arg(&model).arg(folder.join("x.f32")).arg(CHECKED.min(options.rows).to_string()).arg(bench.theirs());
         figures.push(json!({"depth": depth, "speed": speeds, "largest_errors": said(&mut check)?}));
     }
-    Ok(json!({"machine": machine(), "trees": TREES, "features": FEATURES, "explanations": figures}))
+    Ok(json!({"machine": machine(), "trees": TREES, "features": FEATURES, "explanations": figures, "training": training}))
 }
 
 struct Bench<'a> {
@@ -95,11 +102,6 @@ impl Bench<'_> {
 /// Rows a second in the middle of the rounds, and how many times the rivals' in the same round.
 fn speed(threads: usize, rounds: &[[Value; 3]]) -> Value {
     let per = |of: &Value, seconds: &str| of["rows"].as_f64().unwrap_or(f64::NAN) / of[seconds].as_f64().unwrap_or(f64::NAN);
-    let spread = |mut values: Vec<f64>, digits: i32| {
-        values.sort_by(f64::total_cmp);
-        let shown = |value: f64| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
-        json!({"median": shown(values[values.len() / 2]), "min": shown(values[0]), "max": shown(values[values.len() - 1])})
-    };
     let all = |of: &dyn Fn(&[Value; 3]) -> f64, digits: i32| spread(rounds.iter().map(of).collect(), digits);
     let times = |who: usize, seconds: &str| all(&|round| per(&round[0], seconds) / per(&round[who], seconds), 1);
     let mut figures = json!({"threads": threads});
@@ -115,4 +117,11 @@ fn speed(threads: usize, rounds: &[[Value; 3]]) -> Value {
         }
     }
     figures
+}
+
+/// The middle and the ends of values, rounded.
+pub(crate) fn spread(mut values: Vec<f64>, digits: i32) -> Value {
+    values.sort_by(f64::total_cmp);
+    let shown = |value: f64| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
+    json!({"median": shown(values[values.len() / 2]), "min": shown(values[0]), "max": shown(values[values.len() - 1])})
 }
