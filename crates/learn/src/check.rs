@@ -33,7 +33,12 @@ pub fn reads_writes(project: &Project) -> Vec<Task> {
             .filter_map(|t| t.value.parse().ok())
             .chain([decisions::table()])
             .collect(),
-        writes: vec![runs::table(), score::table(), score::movements_table(), drift::table()],
+        writes: vec![
+            runs::table(),
+            score::scores_shape(loaded.value.sub_entity()).0,
+            score::movements_shape(loaded.value.sub_entity()).0,
+            drift::table(),
+        ],
     };
     project.models.values().map(task).collect()
 }
@@ -43,12 +48,12 @@ pub fn outputs(project: &Project) -> BTreeMap<TableName, SchemaRef> {
     if project.models.is_empty() {
         return BTreeMap::new();
     }
-    BTreeMap::from([
-        (runs::table(), runs::schema()),
-        (score::table(), score::schema()),
-        (score::movements_table(), score::movements_schema()),
-        (drift::table(), drift::schema()),
-    ])
+    let mut tables = BTreeMap::from([(runs::table(), runs::schema()), (drift::table(), drift::schema())]);
+    for model in project.models.values() {
+        let entity = model.value.sub_entity();
+        tables.extend([score::scores_shape(entity), score::movements_shape(entity)]);
+    }
+    tables
 }
 
 /// Checks each model's tables and columns against the tables that the project makes.
@@ -56,7 +61,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
     for loaded in project.models.values() {
         let model = &loaded.value;
         if let Some(schema) = known_table(loaded, &model.features.table, schemas, out) {
-            keys(loaded, &model.features.table, schema, out);
+            keys(loaded, &model.features.table, schema, true, out);
             for column in model.features.exclude.iter().chain(&model.features.include).chain(&model.features.categorical) {
                 if schema.field_with_name(column).is_err() {
                     out.push(no_column(loaded, column, &model.features.table, schema));
@@ -118,7 +123,7 @@ pub fn check(project: &Project, schemas: &BTreeMap<TableName, SchemaRef>, out: &
             }
         }
         if let Some(schema) = known_table(loaded, &model.label.table, schemas, out) {
-            keys(loaded, &model.label.table, schema, out);
+            keys(loaded, &model.label.table, schema, false, out);
             let column = &model.label.column;
             match schema.field_with_name(column) {
                 Err(_) => out.push(no_column(loaded, column, &model.label.table, schema)),
@@ -201,14 +206,29 @@ fn known_table<'a>(
     found
 }
 
-fn keys(loaded: &Loaded<Model>, table: &At<String>, schema: &SchemaRef, out: &mut Diagnostics) {
-    for key in frame::KEYS {
+/// The columns that name a table's rows; with `features` those of the features, which name their account as well.
+fn keys(loaded: &Loaded<Model>, table: &At<String>, schema: &SchemaRef, features: bool, out: &mut Diagnostics) {
+    let entity = &loaded.value.entity;
+    for key in frame::KEYS.into_iter().filter(|key| features || loaded.value.sub_entity().is_none() || *key == "as_of") {
         if schema.field_with_name(key).is_err() {
-            out.push(
+            let help = match loaded.value.sub_entity() {
+                Some(_) if key == frame::ACCOUNT => format!(
+                    "a model of `{entity}` needs it beside that: rows of one account are alike, so folds and intervals go by account"
+                ),
+                _ => format!("features and labels have one row per `{entity}` and `as_of`"),
+            };
+            out.push(loaded.error("LRN061", table, format!("`{table}` has no column `{key}`")).with_help(help));
+        }
+    }
+    if let Some(key) = loaded.value.sub_entity() {
+        match schema.field_with_name(key) {
+            Err(_) => out.push(no_column(loaded, entity, table, schema)),
+            Ok(field) if !field.data_type().is_integer() && !frame::is_category_type(field.data_type()) => out.push(
                 loaded
-                    .error("LRN061", table, format!("`{table}` has no column `{key}`"))
-                    .with_help("features and labels have one row per `account_id` and `as_of`"),
-            );
+                    .error("LRN062", entity, format!("`{key}` of `{table}` is {}, it must be text or a whole number", field.data_type()))
+                    .with_help("name the column with the ids of what is scored, or CAST it AS VARCHAR in the table's SQL file"),
+            ),
+            Ok(_) => {}
         }
     }
     if let Ok(field) = schema.field_with_name("as_of")

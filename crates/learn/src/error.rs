@@ -2,6 +2,8 @@
 
 use cscopilot_diag::{Coded, Domain, ExitClass};
 
+use crate::data::frame::ACCOUNT;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -17,6 +19,16 @@ pub enum Error {
     /// A table's name is not one.
     #[error("table `{0}` has no rows yet: it is not in the lake")]
     NoTable(String),
+    /// A table lacks a column that names its rows.
+    #[error("`{table}` has no column `{column}`, which a model of `{entity}` needs")]
+    NoKey {
+        /// The table.
+        table: String,
+        /// What it lacks.
+        column: String,
+        /// The column of what the model scores.
+        entity: String,
+    },
     /// A column is missing or of a type that can't be used.
     #[error("{0}")]
     Column(String),
@@ -159,6 +171,7 @@ impl Coded for Error {
             Self::NoTable(_) => "LRN002",
             Self::Column(_) => "LRN003",
             Self::NoFeatures(_) => "LRN004",
+            Self::NoKey { .. } => "LRN005",
             Self::Leak(_) => "LRN010",
             Self::Handover(_) => "LRN020",
             Self::Frame(_) => "LRN021",
@@ -188,7 +201,9 @@ impl Coded for Error {
             Self::Mlflow(error) => error.domain(),
             Self::MlflowSettings { .. } => Domain::User,
             Self::MlflowAnswer(_) => Domain::External,
-            Self::NoModel(_) | Self::NoTable(_) | Self::Column(_) | Self::NoFeatures(_) | Self::Leak(_) => Domain::User,
+            Self::NoModel(_) | Self::NoTable(_) | Self::Column(_) | Self::NoFeatures(_) | Self::NoKey { .. } | Self::Leak(_) => {
+                Domain::User
+            }
             Self::BadModel { .. } | Self::MissingFeatures { .. } => Domain::User,
             Self::NeverTrained(_) | Self::NoVersion { .. } | Self::NothingFitted { .. } => Domain::User,
             Self::NothingBefore { .. } | Self::ChampionAlready { .. } | Self::NoAlias { .. } => Domain::User,
@@ -219,6 +234,10 @@ impl Coded for Error {
             Self::NoModel(_) => "models are the files in `configs/models/`",
             Self::NoTable(_) => "run the transform step that makes it first",
             Self::Column(_) | Self::NoFeatures(_) => "correct the model's YAML file, or the SQL file of the table",
+            Self::NoKey { column, entity, .. } if column == ACCOUNT && entity != ACCOUNT => {
+                "add `account_id` in the table's SQL file: rows of one account are alike, so folds and intervals go by account, and scores name it"
+            }
+            Self::NoKey { entity, .. } => return Some(format!("features and labels have one row per `{entity}` and `as_of`")),
             Self::Leak(_) => {
                 "make the feature's SQL use only what was known on `as_of`, or list it under `features: exclude:`; \
                  if it is right after all, raise `leak_auc` in the model's YAML file"

@@ -27,6 +27,8 @@ pub mod step;
 #[cfg(test)]
 mod studies;
 #[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
 mod ten_nights;
 pub mod train;
 

@@ -2,6 +2,7 @@
 //!
 //! [`evening`] reads the accounts, [`tonight`] scores and explains them, [`moved`] says what changed since last time, [`publish`] commits.
 
+mod entity;
 mod evening;
 pub mod explain;
 pub mod groups;
@@ -26,9 +27,9 @@ use last::{Known, Last};
 use moved::Moved;
 use publish::Place;
 
+pub(crate) use entity::{movements as movements_shape, scores as scores_shape};
 pub(crate) use evening::Evening;
-pub use moved::{schema as movements_schema, table as movements_table};
-pub use rows::{Stamp, schema, table};
+pub use rows::Stamp;
 pub(crate) use tonight::{Tonight, Words};
 
 /// Leaves the model without scores on a night without a champion. The tables are there all the same, so that SQL may read them.
@@ -38,11 +39,14 @@ pub(crate) async fn without_champion(ctx: &StepContext, stamp: &Stamp) -> Result
 }
 
 fn scores<'a>(ctx: &'a StepContext, stamp: &'a Stamp) -> Place<'a> {
-    Place { lake: &ctx.lake, table: table(), schema: schema(), key: "account_id", stamp, txn: ctx.txn() }
+    let (table, schema) = entity::scores(stamp.entity.as_deref());
+    Place { lake: &ctx.lake, table, schema, key: entity::id(stamp.entity.as_deref()), stamp, txn: ctx.txn() }
 }
 
 fn movements<'a>(ctx: &'a StepContext, stamp: &'a Stamp) -> Place<'a> {
-    Place { lake: &ctx.lake, table: moved::table(), schema: moved::schema(), key: "account_id, cause, feature", stamp, txn: ctx.txn() }
+    let (table, schema) = entity::movements(stamp.entity.as_deref());
+    let key = if stamp.entity.is_some() { "entity_id, cause, feature" } else { "account_id, cause, feature" };
+    Place { lake: &ctx.lake, table, schema, key, stamp, txn: ctx.txn() }
 }
 
 /// Scores an evening and commits what moved the scores, then the scores. With words they are explained; `digest` is the version's.
@@ -54,7 +58,7 @@ pub(crate) async fn score(ctx: &StepContext, tonight: Tonight, explain: Option<(
         let made = Arc::clone(&tonight);
         return scores(ctx, stamp).replace(move |give| made.rows(None, give)).await;
     };
-    let last = Last::read(&ctx.lake, &stamp.model, stamp.as_of, &tonight.evening).await?;
+    let last = Last::read(&ctx.lake, stamp, &tonight.evening).await?;
     match moved_since(ctx, &tonight, last.as_ref(), &words, outcome).await? {
         Some(moved) => movements(ctx, stamp).replace(move |give| moved.rows(give)).await?,
         None => movements(ctx, stamp).replace(|_| Ok(())).await?,
@@ -67,7 +71,7 @@ pub(crate) async fn score(ctx: &StepContext, tonight: Tonight, explain: Option<(
     })
     .await?;
     let known = match last {
-        Some(last) => last.known(&ctx.lake, &stamp.model, &tonight.evening, &keys).await?,
+        Some(last) => last.known(&ctx.lake, stamp, &tonight.evening, &keys).await?,
         None => Known::default(),
     };
     let reused = known.places.iter().flatten().count();
@@ -90,7 +94,7 @@ async fn moved_since(
     ctx.progress.note(format!("splitting the movements of {model}"));
     match Moved::read(&ctx.lake, Arc::clone(tonight), last.clone(), words.clone()).await {
         Ok(moved) => Ok(Some(moved)),
-        Err(error @ (Error::BadModel { .. } | Error::NoTable(_))) => {
+        Err(error @ (Error::BadModel { .. } | Error::NoTable(_) | Error::NoKey { .. })) => {
             outcome.warn("LRN052", format!("what moved the scores of `{model}` since its version {} can't be told: {error}", last.version));
             Ok(None)
         }

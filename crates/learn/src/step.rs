@@ -142,7 +142,12 @@ async fn register(
         files.extend(extras.files());
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
-        let recipe = Recipe { chosen: judged.chosen.clone(), calibration: model.calibration, features: features.names() };
+        let recipe = Recipe {
+            chosen: judged.chosen.clone(),
+            calibration: model.calibration,
+            features: features.names(),
+            entity: features.entity.clone(),
+        };
         files.push((champion::FILE.to_owned(), card::pretty(&recipe)?));
         let margins = judged.fitted.margins(&data.table, &judged.all)?;
         files.push((drift::FILE.to_owned(), card::pretty(&Picture::of(data, &judged.all, &margins))?));
@@ -236,18 +241,31 @@ fn model_run(ctx: &StepContext, loaded: &Loaded<Model>, data: &Dataset, training
 pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
     let loaded = model(ctx, name)?;
     let known = runs::read(&ctx.lake, Some(name)).await?;
-    let champion = runs::champion(&known, ctx.as_of);
+    let champion = match runs::champion(&known, ctx.as_of) {
+        Some(run) => Some((run, registry::read(&ctx.lake.objects(), name, run.version).await?)),
+        None => None,
+    };
+    // The scores of one that scores something else would be in a table that the model's file no longer speaks of.
+    let (champion, misfit) = match champion {
+        Some((run, version)) if version.features.entity.as_deref() != loaded.value.sub_entity() => (None, Some((run, version))),
+        fitting => (fitting, None),
+    };
     let newest = known.iter().max_by_key(|r| (r.as_of, r.version));
-    let refused = newest.filter(|r| !r.promoted && champion.is_none_or(|c| c.version != r.version));
+    let refused = newest.filter(|r| !r.promoted && champion.as_ref().is_none_or(|(c, _)| c.version != r.version));
     let mut outcome = Outcome::default();
     let title = loaded.value.title.clone().unwrap_or_else(|| name.to_owned());
     if let Some(refused) = refused {
-        let instead = match champion {
-            Some(c) => format!("version {} of {} goes on scoring", c.version, c.as_of),
+        let instead = match &champion {
+            Some((c, _)) => format!("version {} of {} goes on scoring", c.version, c.as_of),
             None => "the night goes on with rules alone".to_owned(),
         };
         outcome.fact("refused_because", refused.reason.clone());
         outcome.warn("LRN050", format!("the model `{title}` was not promoted: {}; {instead}", refused.reason));
+    }
+    if let Some((run, version)) = misfit {
+        let (its, wanted) = (version.features.entity.as_deref().unwrap_or(frame::ACCOUNT), &loaded.value.entity);
+        let what = format!("version {} of `{title}` scores `{its}`, but the model's file says `{wanted}`", run.version);
+        outcome.warn("LRN053", format!("{what}: there are no scores until a version for it is promoted"));
     }
     let aliases = registry::standing(&known);
 
@@ -256,18 +274,19 @@ pub async fn score(ctx: &StepContext, name: &str) -> Result<Outcome> {
         version: champion.map_or(0, |c| c.0),
         estimator: champion.map_or_else(String::new, |c| c.1.to_owned()),
         as_of: ctx.as_of,
+        entity: loaded.value.sub_entity().map(str::to_owned),
     };
-    let Some(champion) = champion else {
+    let Some((champion, registered)) = champion else {
         score::without_champion(ctx, &stamp(None)).await?;
         registry::set_aliases(&ctx.lake.objects(), name, &aliases).await?;
         outcome.fact("mode", "rules alone");
         outcome.fact("verdict", refused.map_or_else(|| "rules alone".to_owned(), |r| format!("rules alone: {}", r.reason)));
         return Ok(outcome);
     };
-    let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
     let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
     outcome.rows_in = evening.len() as u64;
-    ctx.progress.note(format!("scoring {} accounts with {name}", evening.len()));
+    let what = if evening.owners.is_some() { "rows" } else { "accounts" };
+    ctx.progress.note(format!("scoring {} {what} with {name}", evening.len()));
     if evening.len() > 0 {
         let stamp = stamp(Some((champion.version, registered.fitted.name())));
         let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;

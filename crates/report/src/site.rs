@@ -159,7 +159,9 @@ pub struct Task {
 /// The one task of this crate. It writes no table.
 #[must_use]
 pub fn tasks(project: &Project) -> Task {
-    let names = read::TABLES.iter().copied().chain(project.sql.keys().map(String::as_str));
+    // Only models of something else than accounts make it.
+    let entities = project.models.values().any(|m| m.value.sub_entity().is_some()).then_some(read::ENTITY_SCORES);
+    let names = read::TABLES.iter().copied().chain(entities).chain(project.sql.keys().map(String::as_str));
     let reads: BTreeSet<TableName> = names.filter_map(|name| name.parse().ok()).collect();
     let mut texts: Vec<Arc<str>> = project.site.iter().map(|s| Arc::clone(&s.text)).collect();
     texts.extend(project.scorecards.values().map(|f| Arc::clone(&f.text)));

@@ -45,6 +45,12 @@ pub struct Model {
     /// after churn, else `chance`.
     #[serde(default)]
     pub outcome: Option<String>,
+    /// The column that says what a row is about: `account_id`, or something that an account has several of, such as
+    /// `subscription_id` (text or whole numbers). The label's and the features' tables then have one row per that column and `as_of`, and
+    /// the features' table has `account_id` as well: rows of one account are alike, so folds and intervals go by account whatever is
+    /// scored. Scores of anything but accounts are in tables of their own, `marts.entity_scores` and `marts.entity_movements`.
+    #[serde(default = "default_entity")]
+    pub entity: At<String>,
     /// What is to be predicted.
     pub label: Label,
     /// What it is predicted from.
@@ -102,7 +108,7 @@ pub struct Model {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
-    /// The table with one row per `account_id` and `as_of`.
+    /// The table with one row per `account_id`, or what `entity` names, and `as_of`.
     pub table: At<String>,
     /// The boolean column. NULL means that the window is not over yet; such rows are left out and counted.
     pub column: At<String>,
@@ -144,7 +150,7 @@ pub enum Direction {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureSet {
-    /// The table with one row per `account_id` and `as_of`.
+    /// The table with one row per `account_id`, or what `entity` names, and `as_of`.
     pub table: At<String>,
     /// Columns that are no features.
     #[serde(default)]
@@ -164,6 +170,13 @@ pub struct FeatureSet {
     /// The dictionary with the features' words, a file in `configs/features/`; the one named like the table without it.
     #[serde(default)]
     pub dictionary: Option<At<String>>,
+}
+
+/// The column of accounts, which models are about unless they say otherwise.
+const ACCOUNT: &str = "account_id";
+
+fn default_entity() -> At<String> {
+    At::nowhere(ACCOUNT.to_owned())
 }
 
 fn default_retrain_after_days() -> At<u32> {
@@ -191,6 +204,12 @@ impl FeatureSet {
 }
 
 impl Model {
+    /// The column of what is scored, where that isn't the account but something that an account has several of.
+    #[must_use]
+    pub fn sub_entity(&self) -> Option<&str> {
+        Some(self.entity.value.as_str()).filter(|column| *column != ACCOUNT)
+    }
+
     /// Days from `as_of` to the end of the label's window.
     #[must_use]
     pub fn window_days(&self) -> u32 {
@@ -265,6 +284,7 @@ impl Component for Model {
                     .with_help_opt(suggest::help(name, project.features.keys().map(String::as_str))),
             );
         }
+        check::entity(loaded, out);
         check::tags(loaded, project, out);
         check::numbers(loaded, out);
         check::split(loaded, out);

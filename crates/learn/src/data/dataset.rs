@@ -106,7 +106,7 @@ pub struct SegmentColumn {
     pub labels: Vec<String>,
 }
 
-/// Labelled rows in the order of date, then account.
+/// Labelled rows in the order of date, then account, then what the model is about if an account has several of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
     /// The features.

@@ -16,8 +16,21 @@ use crate::error::{Error, Result};
 /// More categories than this a feature does not have.
 const MOST_CATEGORIES: usize = 1000;
 
-/// The columns that name a row.
-pub const KEYS: [&str; 2] = ["account_id", "as_of"];
+/// The column of accounts.
+pub(crate) const ACCOUNT: &str = "account_id";
+
+/// The columns that name a row of an account model, and that the features of any model have.
+pub const KEYS: [&str; 2] = [ACCOUNT, "as_of"];
+
+/// Checks that a table has the columns that name its rows, and the account's if `features`.
+fn has_keys(schema: &Schema, table: &str, entity: Option<&str>, features: bool) -> Result<()> {
+    let key = entity.unwrap_or(ACCOUNT);
+    let wanted = [Some(key), Some("as_of"), Some(ACCOUNT).filter(|_| features)];
+    match wanted.into_iter().flatten().find(|column| schema.field_with_name(column).is_err()) {
+        None => Ok(()),
+        Some(column) => Err(Error::NoKey { table: table.to_owned(), column: column.to_owned(), entity: key.to_owned() }),
+    }
+}
 
 /// Whether a column of this type can be a feature.
 pub fn is_feature_type(data_type: &DataType) -> bool {
@@ -48,7 +61,7 @@ pub fn features_of(model: &Model, schema: &Schema, dictionary: Option<&FeatureDi
     let mut names: Vec<String> = schema
         .fields()
         .iter()
-        .filter(|f| !KEYS.contains(&f.name().as_str()))
+        .filter(|f| !KEYS.contains(&f.name().as_str()) && model.sub_entity() != Some(f.name().as_str()))
         .filter(|f| {
             let name = f.name();
             let wanted = (set.include.is_empty() || listed(&set.include, name)) && tagged(name);
@@ -98,21 +111,30 @@ fn select_outcomes(label: &Label) -> String {
 ///
 /// A row counts only once its window is over by `as_of`, whatever the label's SQL says: what comes later isn't known yet. Rows
 /// of accounts that are too young for the model are left out as well.
+///
+/// # Errors
+/// [`Error::NoKey`] if a table lacks a column that names its rows, or the features their account.
 pub async fn labelled(lake: &Lake, model: &Model, features: &[String], as_of: NaiveDate) -> Result<Dataset> {
     let label = &model.label;
+    let entity = model.sub_entity();
+    has_keys(&*schema_of(lake, &model.features.table).await?, &model.features.table, entity, true)?;
+    has_keys(&*schema_of(lake, &label.table).await?, &label.table, entity, false)?;
+    let key = quoted(entity.unwrap_or(ACCOUNT));
     let categorical: Vec<String> = model.features.categorical.iter().map(|c| c.value.clone()).collect();
     let sql = format!(
         "SELECT CAST(f.account_id AS VARCHAR) AS account, CAST(f.as_of AS DATE) AS day, \
                 CASE WHEN CAST(f.as_of AS DATE) <= $last THEN CAST(l.{} AS BOOLEAN) END AS label{}{}{} \
-         FROM {} AS f JOIN {} AS l ON l.account_id = f.account_id AND l.as_of = f.as_of \
+         FROM {} AS f JOIN {} AS l ON l.{key} = f.{key} AND l.as_of = f.as_of \
          WHERE CAST(f.as_of AS DATE) <= $as_of \
-         ORDER BY f.as_of, f.account_id",
+         ORDER BY f.as_of, f.account_id{}",
         quoted(&label.column),
         select_features(features, &categorical),
         row_columns::select(model),
         select_outcomes(label),
         spine::rows(model)?,
         table_name(&label.table)?,
+        // Rows of one account and date have an order as well.
+        if entity.is_some() { format!(", f.{key}") } else { String::new() },
     );
     let last = as_of - chrono::Days::new(u64::from(model.window_days()));
     let params = Params::new().with("as_of", Value::Date(as_of)).with("last", Value::Date(last));
@@ -135,16 +157,22 @@ pub async fn labels_since(lake: &Lake, model: &Model, after: NaiveDate, as_of: N
     Ok((count(0).unsigned_abs(), count(1).unsigned_abs()))
 }
 
-/// The rows of one date, without labels and in no order: account, then the features.
+/// The rows of one date, without labels and in no order: what they are about, its account if that is something else, then the features.
+///
+/// # Errors
+/// [`Error::NoKey`] if the table lacks a column that names its rows, or their account.
 pub async fn unlabelled(
     lake: &Lake,
     table: &str,
+    entity: Option<&str>,
     features: &[String],
     categorical: &[String],
     as_of: NaiveDate,
 ) -> Result<SendableRecordBatchStream> {
+    has_keys(&*schema_of(lake, table).await?, table, entity, true)?;
     let sql = format!(
-        "SELECT CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of",
+        "SELECT {}CAST(f.account_id AS VARCHAR) AS account{} FROM {} AS f WHERE CAST(f.as_of AS DATE) = $as_of",
+        entity.map_or_else(String::new, |column| format!("CAST(f.{} AS VARCHAR) AS entity, ", quoted(column))),
         select_features(features, categorical),
         table_name(table)?,
     );

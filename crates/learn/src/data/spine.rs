@@ -15,9 +15,9 @@ pub(super) fn rows(model: &Model) -> Result<String> {
               AND CAST(as_of AS DATE) > CAST($as_of AS DATE) - INTERVAL '{months}' MONTH)"
         ),
         Some(Spine::Renewals { column, days_before }) => {
-            let column = quoted(column);
+            let (column, key) = (quoted(column), quoted(&model.entity));
             format!(
-                "(SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY account_id, {column} ORDER BY as_of DESC) AS \"row before renewal\" \
+                "(SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {key}, {column} ORDER BY as_of DESC) AS \"row before renewal\" \
                   FROM {table} WHERE CAST(as_of AS DATE) <= CAST({column} AS DATE) - INTERVAL '{days_before}' DAY) \
                   WHERE \"row before renewal\" = 1)"
             )

@@ -32,6 +32,9 @@ pub struct Recipe {
     pub calibration: Calibration,
     /// Its features, in the order of the model's columns.
     pub features: Vec<String>,
+    /// The column of what it scores, where that isn't the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
 }
 
 /// The champion of the night before a training.
@@ -63,7 +66,7 @@ pub struct Comparison {
 }
 
 /// The newest champion of an earlier night, if its recipe can still be followed. One without a recipe, or whose features
-/// are gone from the table, can't be compared.
+/// are gone from the table, can't be compared; nor can one that scores something else.
 ///
 /// Champions of the same night don't count: the training that made them is the one that is repeated.
 pub async fn present(
@@ -77,6 +80,9 @@ pub async fn present(
     let earlier: Vec<ModelRun> = known.iter().filter(|r| r.as_of < as_of).cloned().collect();
     let Some(champion) = runs::champion(&earlier, as_of) else { return Ok(None) };
     let Some(recipe) = registry::part::<Recipe>(&lake.objects(), name, champion.version, FILE).await? else { return Ok(None) };
+    if recipe.entity.as_deref() != model.sub_entity() {
+        return Ok(None);
+    }
     let mut table = None;
     if recipe.features != features {
         let schema = frame::schema_of(lake, &model.features.table).await?;
@@ -153,7 +159,7 @@ mod tests {
 
     fn champion_of(training: &Training, data: &Dataset, table: Option<Table>) -> Champion {
         let chosen = training.judged.as_ref().unwrap().chosen.clone();
-        let recipe = Recipe { chosen, calibration: Calibration::Auto, features: data.table.features.clone() };
+        let recipe = Recipe { chosen, calibration: Calibration::Auto, features: data.table.features.clone(), entity: None };
         Champion { version: 7, recipe, table }
     }
 

@@ -39,7 +39,13 @@ pub fn feature_list(model: &Model, data: &Dataset, judged: &Judged, dictionary: 
         }
     });
     let correlated = crate::score::groups::correlated(&data.table, &judged.all);
-    FeatureList { table: model.features.table.value.clone(), features: features.collect(), types: BTreeMap::new(), correlated }
+    FeatureList {
+        table: model.features.table.value.clone(),
+        entity: model.sub_entity().map(str::to_owned),
+        features: features.collect(),
+        types: BTreeMap::new(),
+        correlated,
+    }
 }
 
 /// A hash of the labelled rows in their order, date, account (by its place among the dataset's), event and features' values: two
@@ -168,6 +174,11 @@ pub fn markdown(head: &Head, model: &Model, data: &Dataset, training: &Training,
             data.censored
         ),
     );
+    if let Some(entity) = model.sub_entity() {
+        let what =
+            format!("One row per `{entity}` and date; folds, intervals and counts of accounts go by the account that each belongs to.\n");
+        line(&mut out, &what);
+    }
     let Some(judged) = &training.judged else { return out };
     data_section(&mut out, model, data, training, judged);
     figures_section(&mut out, judged);

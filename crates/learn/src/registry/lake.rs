@@ -45,6 +45,9 @@ pub struct FeatureInfo {
 pub struct FeatureList {
     /// The table they come from.
     pub table: String,
+    /// The column of what is scored, where that isn't the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
     /// The features in the order of the model's columns.
     pub features: Vec<FeatureInfo>,
     /// The columns' types in the table, by name.

@@ -1,4 +1,4 @@
-//! The rows of one evening: every account's feature values, in the order of the account ids.
+//! The rows of one evening: the feature values of every account, or of what the model is about, in the order of the ids.
 //!
 //! Rows are taken as the lake streams them and put in order here: sorting an index of the ids costs a fraction of the memory that
 //! sorting whole rows does, which counts with a million accounts.
@@ -15,11 +15,13 @@ use crate::data::frame;
 use crate::error::{Error, Result};
 use crate::registry::{FeatureInfo, FeatureList};
 
-/// Accounts with their feature values.
+/// Accounts, or what the model is about, with their feature values.
 #[derive(Debug, Clone)]
 pub(crate) struct Evening {
-    /// The account ids, sorted.
-    pub(crate) accounts: StringArray,
+    /// The ids, sorted.
+    pub(crate) ids: StringArray,
+    /// The account of each, where not accounts are scored.
+    pub(crate) owners: Option<StringArray>,
     /// Their features.
     pub(crate) table: Table,
 }
@@ -52,27 +54,40 @@ impl Evening {
         Ok(evening)
     }
 
-    /// The rows of these accounts; one that isn't here has no values.
-    pub(crate) fn in_order_of(self, accounts: &StringArray) -> Self {
-        if self.accounts == *accounts {
+    /// The rows of another evening's ids; what isn't here has no values.
+    pub(crate) fn in_order_of(self, other: &Self) -> Self {
+        if self.ids == other.ids {
             return self;
         }
-        let rows: Vec<Option<usize>> = (0..accounts.len()).map(|row| self.row_of(accounts.value(row))).collect();
+        let rows: Vec<Option<usize>> = (0..other.len()).map(|row| self.row_of(other.ids.value(row))).collect();
         let columns = (self.table.columns.iter()).map(|column| rows.iter().map(|row| row.map_or(f64::NAN, |row| column[row])).collect());
         let table =
             Table { columns: columns.collect(), rows: rows.len(), features: self.table.features, categories: self.table.categories };
-        Self { accounts: accounts.clone(), table }
+        Self { ids: other.ids.clone(), owners: other.owners.clone(), table }
     }
 
-    /// Number of accounts.
+    /// Number of rows.
     pub(crate) fn len(&self) -> usize {
-        self.accounts.len()
+        self.ids.len()
     }
 
-    /// The row of an account.
-    pub(crate) fn row_of(&self, account: &str) -> Option<usize> {
-        let at = partition_point(self.len(), |row| self.accounts.value(row) < account);
-        (at < self.len() && self.accounts.value(at) == account).then_some(at)
+    /// The account of each row.
+    pub(crate) fn accounts(&self) -> &StringArray {
+        self.owners.as_ref().unwrap_or(&self.ids)
+    }
+
+    /// The account of a row; none if the features table doesn't say.
+    pub(crate) fn account(&self, row: usize) -> Option<&str> {
+        match &self.owners {
+            Some(owners) => owners.is_valid(row).then(|| owners.value(row)),
+            None => Some(self.ids.value(row)),
+        }
+    }
+
+    /// The row of an id.
+    pub(crate) fn row_of(&self, id: &str) -> Option<usize> {
+        let at = partition_point(self.len(), |row| self.ids.value(row) < id);
+        (at < self.len() && self.ids.value(at) == id).then_some(at)
     }
 }
 
@@ -98,33 +113,39 @@ async fn absent(lake: &Lake, features: &FeatureList) -> Result<Vec<String>> {
 async fn read(lake: &Lake, features: &FeatureList, names: Vec<String>, as_of: NaiveDate) -> Result<Evening> {
     let labels = |name: &String| features.features.iter().find(|f| f.name == *name).and_then(|f| f.categories.clone());
     let categories: Vec<Option<Vec<String>>> = names.iter().map(labels).collect();
-    let mut stream = frame::unlabelled(lake, &features.table, &names, &features.categorical(), as_of).await?;
-    let mut ids = StringBuilder::new();
+    let entity = features.entity.as_deref();
+    let mut stream = frame::unlabelled(lake, &features.table, entity, &names, &features.categorical(), as_of).await?;
+    let (mut ids, mut owners) = (StringBuilder::new(), StringBuilder::new());
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     while let Some(batch) = stream.try_next().await.map_err(|e| cscopilot_lake::Error::Query(Box::new(e)))? {
-        let accounts = cast(batch.column(0), &DataType::Utf8)?;
-        ids.append_array(accounts.as_string::<i32>())?;
+        ids.append_array(cast(batch.column(0), &DataType::Utf8)?.as_string::<i32>())?;
+        if entity.is_some() {
+            owners.append_array(cast(batch.column(1), &DataType::Utf8)?.as_string::<i32>())?;
+        }
         // Each batch has codes of its own.
         let part = frame::table(&[batch], &names)?.coded_as(&categories);
         for (column, more) in columns.iter_mut().zip(part.columns) {
             column.extend(more);
         }
     }
-    let (ids, columns) = sorted(ids.finish(), columns);
-    Ok(Evening { table: Table { features: names, columns, rows: ids.len(), categories }, accounts: ids })
+    let ids = ids.finish();
+    let table = Table { features: names, columns, rows: ids.len(), categories };
+    Ok(sorted(Evening { ids, owners: entity.map(|_| owners.finish()), table }))
 }
 
 /// Rows in the order of their ids; those of the same id in the order they came.
-fn sorted(ids: StringArray, columns: Vec<Vec<f64>>) -> (StringArray, Vec<Vec<f64>>) {
+fn sorted(evening: Evening) -> Evening {
     // A missing id is an empty text here: a lookup never finds it, and the scores show it.
-    let id = |row: usize| ids.value(row);
-    if (1..ids.len()).all(|row| id(row - 1) <= id(row)) {
-        return (ids, columns);
+    let id = |row: usize| evening.ids.value(row);
+    if (1..evening.len()).all(|row| id(row - 1) <= id(row)) {
+        return evening;
     }
-    let mut order: Vec<usize> = (0..ids.len()).collect();
+    let mut order: Vec<usize> = (0..evening.len()).collect();
     order.sort_by(|a, b| id(*a).cmp(id(*b)));
-    let columns = columns.into_iter().map(|column| order.iter().map(|row| column[*row]).collect()).collect();
-    (order.iter().map(|row| Some(id(*row))).collect(), columns)
+    let ids = order.iter().map(|row| Some(id(*row))).collect();
+    let owners = evening.owners.map(|owners| order.iter().map(|row| owners.is_valid(*row).then(|| owners.value(*row))).collect());
+    let columns = evening.table.columns.into_iter().map(|column| order.iter().map(|row| column[*row]).collect()).collect();
+    Evening { ids, owners, table: Table { columns, ..evening.table } }
 }
 
 #[cfg(test)]
@@ -132,11 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_put_in_the_order_of_their_accounts_and_found_by_them() {
-        let (ids, columns) = sorted(StringArray::from(vec!["c", "a", "b"]), vec![vec![3.0, 1.0, 2.0]]);
-        let evening = Evening { accounts: ids, table: Table { features: vec!["x".into()], columns, rows: 3, ..Table::default() } };
+    fn rows_are_put_in_the_order_of_their_ids_and_found_by_them() {
+        let made = |ids: Vec<&str>, owners: Vec<&str>, column: Vec<f64>| {
+            let table = Table { features: vec!["x".into()], rows: column.len(), columns: vec![column], ..Table::default() };
+            sorted(Evening { ids: StringArray::from(ids), owners: Some(StringArray::from(owners)), table })
+        };
+        let evening = made(vec!["c", "a", "b"], vec!["C", "A", "B"], vec![3.0, 1.0, 2.0]);
         assert_eq!(evening.table.columns[0], [1.0, 2.0, 3.0]);
-        let other = evening.clone().in_order_of(&StringArray::from(vec!["b", "z"]));
+        assert_eq!(*evening.accounts(), StringArray::from(vec!["A", "B", "C"]));
+        let other = evening.clone().in_order_of(&made(vec!["b", "z"], vec!["B", "Z"], vec![0.0, 0.0]));
         assert!(other.table.columns[0][0] == 2.0 && other.table.columns[0][1].is_nan());
         assert_eq!((evening.row_of("a"), evening.row_of("c"), evening.row_of("bb")), (Some(0), Some(2), None));
     }

@@ -72,7 +72,7 @@ pub struct Contribution {
     pub reason: Reason,
 }
 
-/// Explains one account with every model that has a champion on the date. Empty if there is no such account or champion.
+/// Explains one account with every model of accounts that has a champion on the date. Empty if there is no such account or champion.
 pub async fn explain(ctx: &StepContext, account_id: &str) -> Result<Vec<Explained>> {
     let mut all = Vec::new();
     for name in ctx.project.models.keys() {
@@ -86,10 +86,13 @@ async fn explain_with(ctx: &StepContext, name: &str, account_id: &str) -> Result
     let known = runs::read(&ctx.lake, Some(name)).await?;
     let Some(champion) = runs::champion(&known, ctx.as_of) else { return Ok(None) };
     let registered = registry::read(&ctx.lake.objects(), name, champion.version).await?;
+    if registered.features.entity.is_some() {
+        return Ok(None);
+    }
     let evening = Evening::read(&ctx.lake, name, champion.version, &registered.features, ctx.as_of).await?;
     let Some(row) = evening.row_of(account_id) else { return Ok(None) };
     let estimator = registered.fitted.name().to_owned();
-    let stamp = Stamp { model: name.to_owned(), version: champion.version, estimator, as_of: ctx.as_of };
+    let stamp = Stamp { model: name.to_owned(), version: champion.version, estimator, as_of: ctx.as_of, entity: None };
     let tonight = score::blocking(move || Tonight::new(stamp, registered, evening)).await?;
     let words = Words { dictionary: dictionary(ctx, &loaded.value).cloned(), outcome: loaded.value.outcome(name).to_owned() };
     let (narrator, features) = (tonight.narrator(&words), &tonight.model.features.features);

@@ -1,17 +1,18 @@
-//! What the model said the last time it scored before tonight, in the order of tonight's accounts.
+//! What the model said the last time it scored before tonight, in the order of tonight's rows.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use chrono::NaiveDate;
-use cscopilot_lake::{Lake, Params, Value};
+use cscopilot_lake::{Lake, Value};
 use futures::TryStreamExt;
 
 use crate::error::Result;
+use crate::score::entity;
 use crate::score::evening::Evening;
-use crate::score::rows;
+use crate::score::rows::{self, Stamp};
 
-/// An account's last score.
+/// The last score of an account, or of what the model is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scored {
     /// Its calibrated probability.
@@ -29,7 +30,7 @@ pub(crate) struct Last {
     pub(crate) as_of: NaiveDate,
     /// The version that scored.
     pub(crate) version: i64,
-    /// By tonight's rows; none for an account that wasn't scored then.
+    /// By tonight's rows; none for what wasn't scored then.
     pub(crate) scored: Vec<Option<Scored>>,
 }
 
@@ -44,29 +45,29 @@ pub(crate) struct Known {
 
 impl Last {
     /// The newest evening before a date that the model scored, if there is one.
-    pub(crate) async fn read(lake: &Lake, model: &str, as_of: NaiveDate, tonight: &Evening) -> Result<Option<Self>> {
-        let table = rows::table();
+    pub(crate) async fn read(lake: &Lake, stamp: &Stamp, tonight: &Evening) -> Result<Option<Self>> {
+        let entity = stamp.entity.as_deref();
+        let ((table, _), id, (whose, params)) = (entity::scores(entity), entity::id(entity), entity::whose(&stamp.model, entity));
         let Some(info) = lake.table(&table).await? else { return Ok(None) };
-        let params = Params::new().with("model", model).with("as_of", Value::Date(as_of));
-        let sql = format!("SELECT CAST(max(as_of) AS DATE) FROM {table} WHERE model = $model AND as_of < $as_of");
+        let params = params.with("as_of", Value::Date(stamp.as_of));
+        let sql = format!("SELECT CAST(max(as_of) AS DATE) FROM {table} WHERE {whose} AND as_of < $as_of");
         let found = lake.query(&sql, &params).await?;
         let newest = found.iter().find(|b| b.num_rows() > 0).map(|b| b.column(0)).filter(|c| c.is_valid(0));
         let Some(newest) = newest.and_then(|c| NaiveDate::from_epoch_days(c.as_primitive::<Date32Type>().value(0))) else {
             return Ok(None);
         };
         let key = if info.schema.field_with_name(rows::KEY).is_ok() { rows::KEY } else { "CAST(NULL AS BIGINT)" };
-        let sql =
-            format!("SELECT account_id, model_version, probability, margin, {key} FROM {table} WHERE model = $model AND as_of = $as_of");
+        let sql = format!("SELECT {id}, model_version, probability, margin, {key} FROM {table} WHERE {whose} AND as_of = $as_of");
         let mut stream = lake.stream(&sql, &params.with("as_of", Value::Date(newest))).await?;
         let mut last = Self { as_of: newest, version: 0, scored: vec![None; tonight.len()] };
         while let Some(batch) = stream.try_next().await.map_err(|e| cscopilot_lake::Error::Query(Box::new(e)))? {
-            let accounts = cast(batch.column(0), &DataType::Utf8)?;
-            let (accounts, versions) = (accounts.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+            let ids = cast(batch.column(0), &DataType::Utf8)?;
+            let (ids, versions) = (ids.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
             let float = |at: usize| batch.column(at).as_primitive::<Float64Type>();
             let (probabilities, margins, keys) = (float(2), float(3), batch.column(4).as_primitive::<Int64Type>());
             for row in 0..batch.num_rows() {
                 last.version = last.version.max(versions.value(row));
-                if let Some(at) = tonight.row_of(accounts.value(row)) {
+                if let Some(at) = tonight.row_of(ids.value(row)) {
                     let key = keys.is_valid(row).then(|| keys.value(row));
                     last.scored[at] = Some(Scored { probability: probabilities.value(row), margin: margins.value(row), key });
                 }
@@ -75,21 +76,23 @@ impl Last {
         Ok(Some(last))
     }
 
-    /// The reasons of the accounts for which nothing changed that reasons are made from.
-    pub(crate) async fn known(&self, lake: &Lake, model: &str, tonight: &Evening, keys: &[i64]) -> Result<Known> {
+    /// The reasons of those for which nothing changed that reasons are made from.
+    pub(crate) async fn known(&self, lake: &Lake, stamp: &Stamp, tonight: &Evening, keys: &[i64]) -> Result<Known> {
         let same = |row: usize| self.scored[row].is_some_and(|s| s.key == Some(keys[row]));
         let mut known = Known { batches: Vec::new(), places: vec![None; tonight.len()] };
         if !(0..tonight.len()).any(same) {
             return Ok(known);
         }
-        let sql = format!("SELECT account_id, top_reasons FROM {} WHERE model = $model AND as_of = $as_of", rows::table());
-        let mut stream = lake.stream(&sql, &Params::new().with("model", model).with("as_of", Value::Date(self.as_of))).await?;
+        let entity = stamp.entity.as_deref();
+        let ((table, _), id, (whose, params)) = (entity::scores(entity), entity::id(entity), entity::whose(&stamp.model, entity));
+        let sql = format!("SELECT {id}, top_reasons FROM {table} WHERE {whose} AND as_of = $as_of");
+        let mut stream = lake.stream(&sql, &params.with("as_of", Value::Date(self.as_of))).await?;
         while let Some(batch) = stream.try_next().await.map_err(|e| cscopilot_lake::Error::Query(Box::new(e)))? {
-            let accounts = cast(batch.column(0), &DataType::Utf8)?;
-            let accounts = accounts.as_string::<i32>();
+            let ids = cast(batch.column(0), &DataType::Utf8)?;
+            let ids = ids.as_string::<i32>();
             let before = known.batches.len();
             for row in 0..batch.num_rows() {
-                if let Some(at) = tonight.row_of(accounts.value(row)).filter(|at| same(*at)) {
+                if let Some(at) = tonight.row_of(ids.value(row)).filter(|at| same(*at)) {
                     known.places[at] = Some((before, row));
                 }
             }

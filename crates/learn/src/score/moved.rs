@@ -14,10 +14,12 @@ use cscopilot_lake::{Lake, TableName};
 use crate::calibrate::Calibrator;
 use crate::error::{Error, Result};
 use crate::registry::{self, FeatureInfo, FeatureList};
+use crate::score::entity;
 use crate::score::evening::Evening;
 use crate::score::last::Last;
 use crate::score::movements::{Movement, NEGLIGIBLE, Way};
 use crate::score::reasons::{TOP, step};
+use crate::score::rows::Stamp;
 use crate::score::scorer::Scorer;
 use crate::score::tonight::{CHUNK, Tonight, Words, margins};
 
@@ -40,7 +42,7 @@ impl Cause {
 }
 
 /// `marts.score_movements`
-pub fn table() -> TableName {
+pub(crate) fn table() -> TableName {
     TableName::new("marts", "score_movements")
 }
 
@@ -48,7 +50,7 @@ pub fn table() -> TableName {
 ///
 /// `feature` is NULL for the model, the calibration, and data that is no longer there as it was scored; values are NULL where missing.
 /// `text` says it in words, for the five largest parts of an account.
-pub fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let float = |name: &str| Field::new(name, DataType::Float64, true);
     Arc::new(Schema::new(vec![
@@ -98,7 +100,7 @@ impl Moved {
         }
         let old = registry::read(&lake.objects(), model, version).await?;
         let (before, evening) = both(lake, &old.features, last.as_of, tonight.stamp.as_of).await?;
-        let evening = evening.in_order_of(&tonight.evening.accounts);
+        let evening = evening.in_order_of(&tonight.evening);
         let (calibrator, fitted, features) = (old.calibrator, old.fitted, old.features.features);
         let scored = tokio::task::spawn_blocking(move || {
             let scorer = Scorer::new(&fitted)?;
@@ -109,12 +111,12 @@ impl Moved {
         Ok(Self { tonight, last, before, features, old: Some(old), words })
     }
 
-    /// Hands over the rows of `marts.score_movements`.
+    /// Hands over the rows of `marts.score_movements` or `marts.entity_movements`.
     pub(crate) fn rows(&self, give: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
         for start in (0..self.tonight.evening.len()).step_by(CHUNK) {
             let mut rows = Rows::default();
             self.chunk(start..(start + CHUNK).min(self.tonight.evening.len()), &mut rows)?;
-            if rows.count > 0 && !give(rows.finish(&self.tonight.stamp.model, self.tonight.stamp.as_of, self.last.as_of)?) {
+            if rows.count > 0 && !give(rows.finish(&self.tonight.stamp, self.last.as_of)?) {
                 break;
             }
         }
@@ -127,14 +129,14 @@ impl Moved {
             Some(old) => (&old.scorer, &old.calibrator, &old.evening.table, &old.margins),
             None => (&tonight.scorer, &tonight.model.calibrator, &tonight.evening.table, &tonight.margins),
         };
-        // Accounts that were scored last time, with where their values of then are.
-        let accounts: Vec<(usize, Option<usize>)> = (rows.filter(|row| self.last.scored[*row].is_some()))
-            .map(|row| (row, self.before.row_of(tonight.evening.accounts.value(row))))
+        // What was scored last time as well, with where its values of then are.
+        let rows: Vec<(usize, Option<usize>)> = (rows.filter(|row| self.last.scored[*row].is_some()))
+            .map(|row| (row, self.before.row_of(tonight.evening.ids.value(row))))
             .collect();
-        let pairs: Vec<(usize, usize)> = accounts.iter().filter_map(|(row, before)| Some(((*before)?, *row))).collect();
+        let pairs: Vec<(usize, usize)> = rows.iter().filter_map(|(row, before)| Some(((*before)?, *row))).collect();
         let shares = scorer.changes(&self.before.table, now, &pairs)?;
         let mut shares = shares.chunks_exact(now.columns.len().max(1));
-        for (row, before) in accounts {
+        for (row, before) in rows {
             let Some(last) = self.last.scored[row] else { continue };
             let shares = before.and_then(|_| shares.next()).unwrap_or_default();
             let way = Way {
@@ -147,25 +149,33 @@ impl Moved {
                 let from = before.map(|before| self.before.table.columns[feature][before]);
                 (from.unwrap_or(f64::NAN), now.columns[feature][row])
             };
-            self.tell(tonight.evening.accounts.value(row), &way.split(calibrator, shares), value, out);
+            self.tell(row, &way.split(calibrator, shares), value, out);
         }
         Ok(())
     }
 
-    /// Adds the rows of an account.
-    fn tell(&self, account: &str, moved: &Movement, value: impl Fn(usize) -> (f64, f64), out: &mut Rows) {
+    /// Adds the rows of one of tonight's.
+    fn tell(&self, row: usize, moved: &Movement, value: impl Fn(usize) -> (f64, f64), out: &mut Rows) {
         let features = moved.features.iter().enumerate().map(|(feature, delta)| (Some(feature), *delta, Cause::Data));
         let others = [(moved.rest, Cause::Data), (moved.model, Cause::Model), (moved.calibration, Cause::Calibration)];
         let mut parts: Vec<(Option<usize>, f64, Cause)> = features.chain(others.map(|(delta, cause)| (None, delta, cause))).collect();
         parts.retain(|(_, delta, _)| delta.abs() >= NEGLIGIBLE);
         parts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        let evening = &self.tonight.evening;
         for (rank, (feature, delta, cause)) in parts.into_iter().enumerate() {
             let values = feature.map(&value);
             let text = (rank < TOP).then(|| match (feature, values) {
                 (Some(feature), Some((from, to))) => step(&self.features[feature], self.words.dictionary.as_ref(), from, to),
                 _ => self.other(cause),
             });
-            out.row(account, feature.map(|f| self.features[f].name.as_str()), values, delta, cause, text);
+            out.row(
+                (evening.ids.value(row), evening.account(row)),
+                feature.map(|f| self.features[f].name.as_str()),
+                values,
+                delta,
+                cause,
+                text,
+            );
         }
     }
 
@@ -187,6 +197,7 @@ async fn both(lake: &Lake, features: &FeatureList, then: NaiveDate, now: NaiveDa
 /// Rows of the table, being collected.
 #[derive(Default)]
 struct Rows {
+    ids: StringBuilder,
     accounts: StringBuilder,
     features: StringBuilder,
     from: Float64Builder,
@@ -198,8 +209,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn row(&mut self, account: &str, feature: Option<&str>, values: Option<(f64, f64)>, delta: f64, cause: Cause, text: Option<String>) {
-        self.accounts.append_value(account);
+    fn row(
+        &mut self,
+        (id, account): (&str, Option<&str>),
+        feature: Option<&str>,
+        values: Option<(f64, f64)>,
+        delta: f64,
+        cause: Cause,
+        text: Option<String>,
+    ) {
+        self.ids.append_value(id);
+        self.accounts.append_option(account);
         self.features.append_option(feature);
         self.from.append_option(values.map(|v| v.0).filter(|v| !v.is_nan()));
         self.to.append_option(values.map(|v| v.1).filter(|v| !v.is_nan()));
@@ -209,13 +229,13 @@ impl Rows {
         self.count += 1;
     }
 
-    fn finish(mut self, model: &str, as_of: NaiveDate, from_as_of: NaiveDate) -> Result<RecordBatch> {
+    fn finish(mut self, stamp: &Stamp, from_as_of: NaiveDate) -> Result<RecordBatch> {
         let n = self.count;
         let day = |date: NaiveDate| Arc::new(Date32Array::from(vec![date.to_epoch_days(); n])) as ArrayRef;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.accounts.finish()),
-            day(as_of),
-            Arc::new(StringArray::from(vec![model; n])),
+            day(stamp.as_of),
+            Arc::new(StringArray::from(vec![stamp.model.as_str(); n])),
             Arc::new(self.features.finish()),
             Arc::new(self.from.finish()),
             Arc::new(self.to.finish()),
@@ -224,6 +244,10 @@ impl Rows {
             day(from_as_of),
             Arc::new(self.texts.finish()),
         ];
-        Ok(RecordBatch::try_new(schema(), columns)?)
+        let batch = RecordBatch::try_new(schema(), columns)?;
+        match &stamp.entity {
+            Some(entity) => entity::keyed(&batch, entity, Arc::new(self.ids.finish())),
+            None => Ok(batch),
+        }
     }
 }

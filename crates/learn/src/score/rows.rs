@@ -13,13 +13,14 @@ use cscopilot_lake::TableName;
 
 use crate::error::Result;
 use crate::estimate::extras::Expected;
+use crate::score::entity;
 use crate::score::reasons::Reason;
 
 /// The column that tells whether an account's reasons still hold: a hash of what they were made from.
 pub(crate) const KEY: &str = "explanation_key";
 
 /// `marts.model_scores`
-pub fn table() -> TableName {
+pub(crate) fn table() -> TableName {
     TableName::new("marts", "model_scores")
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn reasons_type() -> DataType {
 }
 
 /// The columns of `marts.model_scores`. Account ids are text, whatever the features table has.
-pub fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("account_id", DataType::Utf8, true),
         Field::new("as_of", DataType::Date32, true),
@@ -69,10 +70,15 @@ pub struct Stamp {
     pub estimator: String,
     /// The date.
     pub as_of: NaiveDate,
+    /// The column of what is scored, where that isn't the account.
+    pub entity: Option<String>,
 }
 
-/// Scores of some accounts: one entry an account in each.
+/// Scores of some accounts, or of what the model is about: one entry each.
 pub(crate) struct Scores<'a> {
+    /// The ids of what is scored.
+    pub(crate) ids: ArrayRef,
+    /// Its accounts: the same, if accounts are scored.
     pub(crate) accounts: ArrayRef,
     pub(crate) probabilities: &'a [f64],
     pub(crate) margins: &'a [f64],
@@ -85,7 +91,7 @@ pub(crate) struct Scores<'a> {
     pub(crate) expected: Expected,
 }
 
-/// Scores as rows of `marts.model_scores`.
+/// Scores as rows of `marts.model_scores`, or of `marts.entity_scores` if the stamp names an entity.
 pub(crate) fn batch(scores: Scores<'_>, stamp: &Stamp) -> Result<RecordBatch> {
     let n = scores.accounts.len();
     let text = |value: &str| Arc::new(StringArray::from(vec![value; n])) as ArrayRef;
@@ -103,7 +109,11 @@ pub(crate) fn batch(scores: Scores<'_>, stamp: &Stamp) -> Result<RecordBatch> {
         Arc::new(keys),
     ];
     columns.extend(expected_columns(&scores.expected, n));
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    let batch = RecordBatch::try_new(schema(), columns)?;
+    match &stamp.entity {
+        Some(entity) => entity::keyed(&batch, entity, scores.ids),
+        None => Ok(batch),
+    }
 }
 
 /// Survival, median time and amount; NULL where the model has none.
@@ -165,8 +175,10 @@ mod tests {
     #[test]
     fn scores_become_rows_with_lists_of_reasons() {
         let reason = |f: &str| Reason { feature: f.into(), value: None, contribution: 0.5, text: "t".into() };
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["7", "8"]));
         let scores = Scores {
-            accounts: Arc::new(StringArray::from(vec!["7", "8"])),
+            ids: Arc::clone(&ids),
+            accounts: ids,
             probabilities: &[0.1, 0.2],
             margins: &[-2.0, -1.0],
             deciles: &[6, 1],
@@ -174,7 +186,7 @@ mod tests {
             keys: None,
             expected: Expected { outlooks: None, amounts: Some(vec![10.0, 20.0]) },
         };
-        let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default() };
+        let stamp = Stamp { model: "churn".into(), version: 2, estimator: "xgboost".into(), as_of: NaiveDate::default(), entity: None };
         let batch = batch(scores, &stamp).unwrap();
         assert_eq!(batch.schema(), schema());
         let list = batch.column(8).as_list::<i32>();

@@ -103,7 +103,7 @@ impl Tonight {
         (0..table.rows).into_par_iter().map(key).collect()
     }
 
-    /// Hands over the rows of `marts.model_scores`, explained where `explain` says with which words and keys.
+    /// Hands over the rows of `marts.model_scores` or `marts.entity_scores`, explained where `explain` says with which words and keys.
     ///
     /// # Errors
     /// [`Error::NotAdditive`] if reasons don't add up to the margin.
@@ -115,7 +115,8 @@ impl Tonight {
                 None => rows::lists(&vec![Vec::new(); chunk.len()])?,
             };
             let scores = Scores {
-                accounts: Arc::new(self.evening.accounts.slice(chunk.start, chunk.len())),
+                ids: Arc::new(self.evening.ids.slice(chunk.start, chunk.len())),
+                accounts: Arc::new(self.evening.accounts().slice(chunk.start, chunk.len())),
                 probabilities: &self.probabilities[chunk.clone()],
                 margins: &self.margins[chunk.clone()],
                 deciles: &self.deciles[chunk.clone()],

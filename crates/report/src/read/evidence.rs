@@ -80,7 +80,11 @@ async fn models(reader: &Reader, project: &Project, trainings: &[Training]) -> R
     }
     let sql = "SELECT model, max(model_version) AS version, max(estimator) AS estimator, count(*) AS n FROM marts.model_scores \
                WHERE as_of = $as_of GROUP BY model ORDER BY model";
-    for batch in reader.query("marts.model_scores", sql).await? {
+    let mut batches = reader.query("marts.model_scores", sql).await?;
+    // Of other models the accounts that have something scored.
+    let sql = sql.replace("count(*)", "count(DISTINCT account_id)").replace("marts.model_scores", super::ENTITY_SCORES);
+    batches.extend(reader.query(super::ENTITY_SCORES, &sql).await?);
+    for batch in batches {
         let (names, versions, estimators, counts) =
             (Texts::of(&batch, "model")?, Texts::of(&batch, "version")?, Texts::of(&batch, "estimator")?, Ints::of(&batch, "n")?);
         for row in 0..batch.num_rows() {

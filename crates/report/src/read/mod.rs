@@ -32,6 +32,9 @@ pub(crate) const TABLES: [&str; 12] = [
     "ops.model_runs",
 ];
 
+/// The scores of models of something else than accounts. The pages count them, and show what SQL makes of them for accounts.
+pub(crate) const ENTITY_SCORES: &str = "marts.entity_scores";
+
 /// Where rows come from: one state of the lake, and the tables it has.
 struct Reader {
     session: Session,

@@ -5,6 +5,18 @@ use cscopilot_diag::{Diagnostics, suggest};
 use super::{Estimator, Model};
 use crate::{At, Loaded, Project};
 
+/// A column that can tell rows of a night apart.
+pub(super) fn entity(loaded: &Loaded<Model>, out: &mut Diagnostics) {
+    let entity = &loaded.value.entity;
+    if entity.is_empty() || entity.value == "as_of" {
+        out.push(
+            loaded
+                .error("SPC473", entity, format!("`{entity}` is no column that says what a row is about"))
+                .with_help("name the column of what is scored, such as `subscription_id`; without `entity:` it is `account_id`"),
+        );
+    }
+}
+
 /// Tags that some feature of the dictionary has.
 pub(super) fn tags(loaded: &Loaded<Model>, project: &Project, out: &mut Diagnostics) {
     let model = &loaded.value;

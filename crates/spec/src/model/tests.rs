@@ -44,6 +44,14 @@ fn a_search_a_blend_bounds_and_categories_are_read() {
 }
 
 #[test]
+fn models_are_about_accounts_unless_they_say_otherwise() {
+    assert_eq!(load(GOOD).unwrap().sub_entity(), None);
+    let named = |entity: &str| load(&GOOD.replace("label:\n", &format!("entity: {entity}\nlabel:\n"))).unwrap();
+    assert_eq!(named("account_id").sub_entity(), None);
+    assert_eq!(named("subscription_id").sub_entity(), Some("subscription_id"));
+}
+
+#[test]
 fn the_old_name_of_the_penalty_is_understood() {
     let model = load(&GOOD.replace("penalty:", "l2:")).unwrap();
     let Estimator::LogisticRegression(logistic) = &model.estimators[1].value else { panic!() };
@@ -53,6 +61,7 @@ fn the_old_name_of_the_penalty_is_understood() {
 #[test]
 fn what_makes_no_sense_is_refused_with_its_place() {
     for (from, to, place, said) in [
+        ("label:\n", "entity: as_of\nlabel:\n", "churn.yaml:2:", "`as_of` is no column that says what a row is about"),
         ("low: 0.01", "low: 0", "churn.yaml:6:", "`eta` must lie above 0"),
         ("[2, 3, 4]", "[2, 30]", "churn.yaml:6:", "`max_depth` must lie between 1 and 12"),
         ("trials: 12", "trials: 0", "churn.yaml:6:", "`trials` must lie between 1 and 1000"),
