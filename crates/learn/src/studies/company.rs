@@ -23,6 +23,15 @@ pub(super) struct Company {
     pub(super) data: Dataset,
     /// The true hazard of the month after each row's date.
     pub(super) truth: Vec<f64>,
+    /// The logarithm of the true hazard of the month that ends on each row's date, and the latent health in it.
+    evening: [Vec<f64>; 2],
+}
+
+/// The truth about an account in a month.
+#[derive(Clone, Copy)]
+struct Truth {
+    hazard: f64,
+    health: f64,
 }
 
 impl Company {
@@ -33,10 +42,24 @@ impl Company {
         let schema = frame::schema_of(&lake, &model.features.table).await.unwrap();
         let features = frame::features_of(&model, &schema, project.features.get(model.dictionary()).map(|d| &d.value));
         let data = frame::labelled(&lake, &model, &features, tonight()).await.unwrap();
-        let hazards = hazards(&folder.join("data/truth/hazards.csv"));
-        let truth: Vec<f64> = keys(&lake, &model).await.iter().map(|(account, day)| hazard(&hazards, account, *day)).collect();
-        assert_eq!(truth.len(), data.len(), "the keys are those of the labelled rows");
-        (model, Self { data, truth })
+        let truths = truths(&folder.join("data/truth/hazards.csv"));
+        let keys = keys(&lake, &model).await;
+        assert_eq!(keys.len(), data.len(), "the keys are those of the labelled rows");
+        let truth = keys.iter().map(|(account, day)| hazard(&truths, account, *day)).collect();
+        let known = |(account, day): &(String, NaiveDate)| truths.get(&(account.clone(), month(*day))).copied();
+        let evening = |of: fn(Truth) -> f64| keys.iter().map(|key| known(key).map_or(f64::NAN, of)).collect();
+        (model, Self { data, truth, evening: [evening(|t| t.hazard.ln()), evening(|t| t.health)] })
+    }
+
+    /// The labelled rows with two more features, which no vendor knows: hazard and health of the month that ends on the row's date.
+    pub(super) fn told(&self) -> Dataset {
+        let mut told = self.data.clone();
+        for (name, column) in ["true_hazard", "true_health"].into_iter().zip(&self.evening) {
+            told.table.features.push(name.to_owned());
+            told.table.columns.push(column.clone());
+            told.table.categories.push(None);
+        }
+        told
     }
 
     /// The rows from a date on.
@@ -71,20 +94,25 @@ async fn keys(lake: &Lake, model: &Model) -> Vec<(String, NaiveDate)> {
     keys
 }
 
-/// Monthly hazards by account and month (`2026-01`).
-fn hazards(path: &Path) -> BTreeMap<(String, String), f64> {
+/// The truth by account and month (`2026-01`).
+fn truths(path: &Path) -> BTreeMap<(String, String), Truth> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let mut hazards = BTreeMap::new();
+    let mut truths = BTreeMap::new();
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        hazards.insert((cells[0].to_owned(), cells[1].to_owned()), cells[3].parse().unwrap());
+        let truth = Truth { hazard: cells[3].parse().unwrap(), health: cells[5].parse().unwrap() };
+        truths.insert((cells[0].to_owned(), cells[1].to_owned()), truth);
     }
-    hazards
+    truths
+}
+
+fn month(day: NaiveDate) -> String {
+    format!("{}-{:02}", day.year(), day.month())
 }
 
 /// The label's window is about the month after the row's date; who left before it has no hazard there, but that of the month before.
-fn hazard(hazards: &BTreeMap<(String, String), f64>, account: &str, day: NaiveDate) -> f64 {
-    let of = |month: NaiveDate| hazards.get(&(account.to_owned(), format!("{}-{:02}", month.year(), month.month())));
+fn hazard(truths: &BTreeMap<(String, String), Truth>, account: &str, day: NaiveDate) -> f64 {
+    let of = |day: NaiveDate| truths.get(&(account.to_owned(), month(day))).map(|t| t.hazard);
     let next = day.with_day(1).unwrap() + Months::new(1);
-    *of(next).or_else(|| of(day)).unwrap_or_else(|| panic!("no hazard of {account} for {day}"))
+    of(next).or_else(|| of(day)).unwrap_or_else(|| panic!("no hazard of {account} for {day}"))
 }

@@ -62,7 +62,11 @@ async fn study_learning_curve_and_coverage_of_intervals() {
         println!("{point}");
         points.push(point);
     }
-    std::fs::write(folder.join("figures.json"), serde_json::to_string_pretty(&json!({"companies": points})).unwrap()).unwrap();
+    let (_, _, largest) = companies(&folder).pop().unwrap();
+    let known = known_that_evening(&largest, &fresh).await;
+    println!("told the hazard and the health of the evening's month: {known:?}");
+    let figures = json!({"companies": points, "known_that_evening": known});
+    std::fs::write(folder.join("figures.json"), serde_json::to_string_pretty(&figures).unwrap()).unwrap();
     let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
     sizes.dedup();
     for accounts in sizes {
@@ -80,4 +84,15 @@ async fn study_learning_curve_and_coverage_of_intervals() {
         println!("{accounts} accounts: {:.0}% of {} intervals cover the AUC on the fresh company", share * 100.0, covered.len());
         assert!((0.90..=0.99).contains(&share), "the 95% intervals of {accounts} accounts cover the truth {share:.2} of the time");
     }
+}
+
+/// The AUC of a model that is told the hazard and the health of the month that ends on the evening: about what can be known by then. The
+/// hazard of the month after holds what is still to happen in it.
+async fn known_that_evening(path: &Path, fresh: &Company) -> Option<f64> {
+    let (model, company) = Company::read(path).await;
+    let (told, fresh_told) = (company.told(), fresh.told());
+    let judged = train(&model, &told, None).unwrap().judged?;
+    let later = fresh.since(told.dates[*judged.plan.test.first()?]);
+    let fitted = judged.chosen.fit(&told, &judged.plan.development).unwrap();
+    auc(&fitted.margins(&fresh_told.table, &later).unwrap(), &fresh.data.events_of(&later))
 }

@@ -29,7 +29,7 @@ pub(super) fn draw(figures: &Path, out: &Path) -> Result<(), String> {
     if points.is_empty() {
         return Err("the study has no figures of trained models".to_owned());
     }
-    std::fs::write(out, svg(&points)).map_err(|e| format!("{}: {e}", out.display()))
+    std::fs::write(out, svg(&points, figures["known_that_evening"].as_f64())).map_err(|e| format!("{}: {e}", out.display()))
 }
 
 fn point(value: &Value) -> Option<Point> {
@@ -44,7 +44,7 @@ fn point(value: &Value) -> Option<Point> {
     })
 }
 
-fn svg(points: &[Point]) -> String {
+fn svg(points: &[Point], known: Option<f64>) -> String {
     let (first, last) = points.iter().fold((f64::MAX, 0.0_f64), |(a, b), p| (a.min(p.customers), b.max(p.customers)));
     let span = (last / first).ln().max(1e-9);
     let x = |customers: f64| LEFT + 20.0 + (customers / first).ln() / span * (WIDTH - LEFT - RIGHT - 40.0);
@@ -76,15 +76,15 @@ fn svg(points: &[Point]) -> String {
     }
     let _ = writeln!(out, r##"<text x="{}" y="{}" text-anchor="middle" fill="#5b6475">customers</text>"##, WIDTH / 2.0, HEIGHT - 14.0);
     let ceiling = points.iter().map(|p| p.ceiling).sum::<f64>() / points.len() as f64;
-    let at = y(ceiling);
-    let _ =
-        writeln!(out, r##"<line x1="{LEFT}" x2="{}" y1="{at:.1}" y2="{at:.1}" stroke="#b3261e" stroke-dasharray="6 4"/>"##, WIDTH - RIGHT);
-    let _ = writeln!(
-        out,
-        r##"<text x="{}" y="{:.1}" text-anchor="end" fill="#b3261e">the true hazards: {ceiling:.3}</text>"##,
-        WIDTH - RIGHT,
-        at - 7.0
-    );
+    let mut line = |auc: f64, colour: &str, words: &str| {
+        let (at, end) = (y(auc), WIDTH - RIGHT);
+        let _ = writeln!(out, r##"<line x1="{LEFT}" x2="{end}" y1="{at:.1}" y2="{at:.1}" stroke="{colour}" stroke-dasharray="6 4"/>"##);
+        let _ = writeln!(out, r##"<text x="{end}" y="{:.1}" text-anchor="end" fill="{colour}">{words}: {auc:.3}</text>"##, at - 6.0);
+    };
+    line(ceiling, "#b3261e", "the true hazards of the coming month");
+    if let Some(auc) = known {
+        line(auc, "#7a5a00", "told the true health and hazard of the evening");
+    }
     for point in points {
         let at = x(point.customers);
         let _ = writeln!(
