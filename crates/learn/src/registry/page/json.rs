@@ -88,10 +88,10 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
-/// `{value, low, high}` as one text.
+/// `{value, low, high}` as one text, the interval below the value.
 fn interval(value: &Value) -> Option<String> {
     let of = |name: &str| value[name].as_f64();
-    Some(format!("{} ({} to {})", number(of("value")?), number(of("low")?), number(of("high")?)))
+    Some(format!("{}\n({} to {})", number(of("value")?), number(of("low")?), number(of("high")?)))
 }
 
 fn words(key: &str) -> String {

@@ -43,7 +43,7 @@ fn backtest(backtest: &Value) -> String {
     for estimator in items(backtest) {
         let chosen = if estimator["chosen"] == true { ", chosen" } else { "" };
         out.push_str(&format!("<h3>{}{chosen}</h3>\n", escape(&cell(&estimator["estimator"]).replace('_', " "))));
-        let mut table = figures(&["part", "from", "to", ">rows", ">events"], &estimator["pooled"]);
+        let mut table = figures(&["part", ">from", ">to", ">rows", ">events"], &estimator["pooled"]);
         for part in items(&estimator["cutoffs"]).chain([&estimator["pooled"]]) {
             let lead = ["part", "from", "to", "rows", "events"].map(|key| cell(&part[key]));
             table.add(&lead, part);

@@ -9,7 +9,7 @@ fn what_the_card_has_no_words_for_is_shown_as_tables() {
     ]);
     let html = json::shown(&segments);
     assert!(html.contains("<td>&lt;small&gt;</td>") && !html.contains("<small>"), "{html}");
-    assert!(html.contains("<td class=\"n\">1,200</td>") && html.contains("0.700 (0.600 to 0.800)"), "{html}");
+    assert!(html.contains("<td class=\"n\">1,200</td>") && html.contains("0.700\n(0.600 to 0.800)"), "{html}");
     // Words stand before figures.
     assert!(html.find("<th>label</th>").unwrap() < html.find("<th class=\"n\">rows</th>").unwrap(), "{html}");
     assert_eq!(json::shown(&json!([])), "");
@@ -39,7 +39,7 @@ fn a_judgement_becomes_sections() {
     let sections = judgement::sections(&judged);
     let of = |title: &str| sections.iter().find(|(t, _)| *t == title).unwrap().1.clone();
     assert!(of("Gates").contains("<td>yes</td><td>is above 0.50 beyond doubt</td>"));
-    assert!(of("Backtest").contains("xgboost, chosen") && of("Backtest").matches("0.700 (0.600 to 0.800)").count() == 3);
+    assert!(of("Backtest").contains("xgboost, chosen") && of("Backtest").matches("0.700\n(0.600 to 0.800)").count() == 3);
     assert!(of("Choice of the calibration").contains("platt 0.0600, beta 0.0610"));
     assert_eq!((of("Segments"), of("Against the champion")), (String::new(), String::new()));
 }
