@@ -7,11 +7,15 @@ use serde_json::{Value, json};
 use super::company::Company;
 use super::outlook;
 use crate::estimate::extras;
+use crate::estimate::survival::HORIZONS;
 use crate::metrics::auc;
 use crate::train::train;
 
 /// From this many companies of one size on the share of intervals that hold says something.
 const ENOUGH: usize = 50;
+
+/// How far from what was said the number of customers who left may be, as a share.
+const CALIBRATED: f64 = 0.15;
 
 /// `<accounts>-<seed>` folders, by accounts and seed.
 fn companies(folder: &Path) -> Vec<(u64, u64, PathBuf)> {
@@ -70,11 +74,16 @@ async fn study_learning_curve_and_coverage_of_intervals() {
     let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
     sizes.dedup();
     for accounts in sizes {
-        let of_size = points.iter().filter(|p| p["accounts"] == accounts);
-        let ratios: Vec<f64> = of_size.filter_map(|p| p["time_to_churn"]["all_evenings"][2]["observed_by_predicted"].as_f64()).collect();
-        if !ratios.is_empty() {
+        for horizon in 0..3 {
+            let of_size = points.iter().filter(|p| p["accounts"] == accounts).map(|p| &p["time_to_churn"]["all_evenings"][horizon]);
+            let ratios: Vec<f64> = of_size.filter_map(|h| h["observed_by_predicted"].as_f64()).collect();
+            if ratios.is_empty() {
+                continue;
+            }
             let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-            println!("{accounts} accounts: within 180 days {mean:.3} times as many left as was said, by {} models", ratios.len());
+            let days = HORIZONS[horizon];
+            println!("{accounts} accounts: within {days} days {mean:.3} times as many left as was said, by {} models", ratios.len());
+            assert!((mean - 1.0).abs() <= CALIBRATED, "{accounts} accounts: within {days} days {mean:.2} times as many left as was said");
         }
         let covered: Vec<bool> = points.iter().filter(|p| p["accounts"] == accounts).filter_map(|p| p["covered"].as_bool()).collect();
         if covered.len() < ENOUGH {
