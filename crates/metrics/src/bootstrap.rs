@@ -5,7 +5,7 @@
 //! sample has its own random stream, so the result does not depend on the number of threads. All slices that are given
 //! together see the same draws: what two models get right on the same customers can then be compared pair by pair.
 //!
-//! The cost is one walk over all rows of all slices for every eight samples, about two nanoseconds a row and sample.
+//! The cost is one walk over all rows of all slices for every eight samples.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
