@@ -7,7 +7,7 @@ XTASK := $(CARGO_TARGET_DIR)/debug/cscopilot-xtask
 SHARED ?= $(CURDIR)/../shared
 export CSCOPILOT_SHARED := $(SHARED)
 
-.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn bench-scoring study lint fmt drift schemas audit bench bench-smoke clean
+.PHONY: help deps servers build demo test test-rust test-projects test-clients test-snowflake test-large soak bench-extract bench-learn bench-scoring study study-examples lint fmt drift schemas audit bench bench-smoke clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench-extract: build ## One stream of 2 and 10 million records, beside dlt on th
 
 bench-learn: build ## Training beside Python's XGBoost, and explanations beside XGBoost and treeshap on the same model, as JSON
 	$(XTASK) bench learn
+
+study-examples: build ## Explanations against a reference and XGBoost on the examples' models; permuted labels of crm5
+	@BIN="$(BIN)" SHARED="$(SHARED)" scripts/study-examples.sh
 
 STUDY ?= $(CARGO_TARGET_DIR)/study
 study: build ## Models of simulated companies of 500 to 50,000 customers, against the true hazards: an hour

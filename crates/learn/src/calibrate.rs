@@ -7,9 +7,11 @@ mod choose;
 mod crossed;
 mod curve;
 mod isotonic;
+mod periods;
 
 pub use choose::{Choice, Slice, choose};
 pub use crossed::{Outside, choose_by_folds};
+pub use periods::PeriodCalibrator;
 
 use serde::{Deserialize, Serialize};
 

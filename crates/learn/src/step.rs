@@ -139,7 +139,7 @@ async fn register(
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     if let (Some(judged), Some(features)) = (&training.judged, &features) {
         files.extend(judged.fitted.files()?);
-        files.extend(extras.files());
+        files.extend(extras.files()?);
         files.push(("calibration.json".to_owned(), card::pretty(&judged.calibrator)?));
         files.push(("features.json".to_owned(), card::pretty(features)?));
         let recipe = Recipe {

@@ -9,8 +9,9 @@
 mod company;
 mod curve;
 mod outlook;
+pub(crate) mod project;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folder of the companies, or nothing where the study wasn't asked for.
 fn folder() -> Option<PathBuf> {
@@ -19,4 +20,18 @@ fn folder() -> Option<PathBuf> {
         println!("CSCOPILOT_STUDY is not set: the study did not run (`make study` sets it)");
     }
     folder
+}
+
+/// `<accounts>-<seed>` folders, by accounts and seed.
+fn companies(folder: &Path) -> Vec<(u64, u64, PathBuf)> {
+    let mut found: Vec<(u64, u64, PathBuf)> = std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| {
+            let path = entry.unwrap().path();
+            let (accounts, seed) = path.file_name()?.to_str()?.split_once('-')?;
+            Some((accounts.parse().ok()?, seed.parse().ok()?, path))
+        })
+        .collect();
+    found.sort();
+    found
 }

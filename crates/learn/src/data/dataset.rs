@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 /// Feature values by column, missing as NaN.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,6 +82,12 @@ pub struct Seen {
 }
 
 impl Times {
+    /// The last day that was looked at.
+    pub fn last_day(&self) -> NaiveDate {
+        let looked = self.rows.dates.iter().zip(&self.days).filter(|(_, days)| **days >= 0.0);
+        looked.map(|(date, days)| *date + Days::new(*days as u64)).max().unwrap_or_default()
+    }
+
     /// What was known on a day: an event that came later had not been seen, and nobody had looked beyond the day.
     pub fn known_by(&self, day: NaiveDate) -> Seen {
         let mut seen = Seen { days: self.days.clone(), observed: self.rows.events.clone() };

@@ -93,14 +93,37 @@ pub fn thin(data: &Dataset, rows: &[usize], most: usize) -> Vec<usize> {
         return rows.to_vec();
     }
     let share = most as f64 / rows.len() as f64;
-    let keep = |account: u32| {
-        // SplitMix64's finaliser.
-        let mut x = u64::from(account).wrapping_add(0x9E37_79B9_7F4A_7C15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((x ^ (x >> 31)) as f64) < share * u64::MAX as f64
-    };
-    rows.iter().copied().filter(|r| keep(data.accounts[*r])).collect()
+    rows.iter().copied().filter(|r| drawn(u64::from(data.accounts[*r]), share)).collect()
+}
+
+/// About `most` of the rows, drawn one by one; all rows if there are no more.
+///
+/// Where each row says much about the same event, a few evenings of many accounts teach more than all evenings of a few. The sample is the
+/// same every time.
+pub fn scatter(rows: &[usize], most: usize) -> Vec<usize> {
+    if rows.len() <= most {
+        return rows.to_vec();
+    }
+    let share = most as f64 / rows.len() as f64;
+    rows.iter().copied().filter(|r| drawn(*r as u64, share)).collect()
+}
+
+/// Whether a number is among the share of all numbers that is drawn.
+fn drawn(number: u64, share: f64) -> bool {
+    (hash(number) as f64) < share * u64::MAX as f64
+}
+
+/// Which of some folds an account is in: the same every time, and its rows stay together.
+pub fn fold_of(account: u32, folds: u64) -> u64 {
+    hash(u64::from(account)) % folds
+}
+
+/// SplitMix64's finaliser.
+fn hash(number: u64) -> u64 {
+    let mut x = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
 }
 
 /// The rows whose label window is over before `start`.
@@ -158,6 +181,19 @@ mod tests {
         assert!((4200..5800).contains(&thinned.len()), "{}", thinned.len());
         assert_eq!(thinned.len() % 18, 0);
         assert_eq!(thin(&data, &all, 18_000), all);
+    }
+
+    #[test]
+    fn a_scattered_sample_holds_nearly_every_account() {
+        let data = months(18, 1000, 20);
+        let all: Vec<usize> = (0..data.len()).collect();
+        let scattered = scatter(&all, 5000);
+        assert!((4800..5200).contains(&scattered.len()), "{}", scattered.len());
+        let mut accounts = data.accounts_of(&scattered);
+        accounts.sort_unstable();
+        accounts.dedup();
+        assert!(accounts.len() > 980, "{}", accounts.len());
+        assert_eq!(scatter(&all, 18_000), all);
     }
 
     #[test]

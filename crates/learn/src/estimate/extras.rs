@@ -11,10 +11,13 @@ use crate::error::{Error, Result};
 use crate::estimate::amount::{self, AmountFigures, AmountModel};
 use crate::estimate::boosted::BoostedModel;
 use crate::estimate::survival::{self, Outlook, SurvivalFigures, SurvivalModel};
+use crate::registry::card::pretty;
+use crate::registry::manifest;
 
 /// The files that extras may have in the registry.
-pub const FILES: [&str; 2] = [SURVIVAL, AMOUNT];
+pub const FILES: [&str; 3] = [SURVIVAL, SURVIVAL_CALIBRATION, AMOUNT];
 const SURVIVAL: &str = "survival.ubj";
+const SURVIVAL_CALIBRATION: &str = "survival_calibration.json";
 const AMOUNT: &str = "amount.ubj";
 
 /// The models beside the probability's; none where the label does not ask for one, or too few events were seen.
@@ -60,24 +63,36 @@ pub fn train(model: &Model, data: &Dataset, plan: &Plan, all: &[usize]) -> Resul
 
 impl Extras {
     /// The files for the registry: name and content.
-    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let survival = self.survival.as_ref().map(|m| (SURVIVAL.to_owned(), m.boosted.bytes.clone()));
-        let amount = self.amount.as_ref().map(|m| (AMOUNT.to_owned(), m.boosted.bytes.clone()));
-        survival.into_iter().chain(amount).collect()
+    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut files = Vec::new();
+        if let Some(model) = &self.survival {
+            files.push((SURVIVAL.to_owned(), model.boosted.bytes.clone()));
+            files.push((SURVIVAL_CALIBRATION.to_owned(), pretty(&model.calibrator)?));
+        }
+        files.extend(self.amount.as_ref().map(|m| (AMOUNT.to_owned(), m.boosted.bytes.clone())));
+        Ok(files)
     }
 
     /// Reads those of [`FILES`] that are there, for a model of so many features. `folder` is where they come from, for messages.
     pub fn read(folder: &str, width: usize, mut files: BTreeMap<&'static str, Vec<u8>>) -> Result<Self> {
+        let bad = |name: &str, problem: String| Error::BadModel { path: format!("{folder}/{name}"), problem };
+        let calibration = files.remove(SURVIVAL_CALIBRATION);
         let mut trees = |name: &'static str, width: usize| {
             let Some(bytes) = files.remove(name) else { return Ok(None) };
-            let bad = |problem: String| Error::BadModel { path: format!("{folder}/{name}"), problem };
-            let ensemble = cscopilot_shap::TreeEnsemble::from_bytes(&bytes).map_err(|e| bad(e.to_string()))?;
+            let ensemble = cscopilot_shap::TreeEnsemble::from_bytes(&bytes).map_err(|e| bad(name, e.to_string()))?;
             if ensemble.num_features() != width {
-                return Err(bad(format!("it has {} features instead of {width}", ensemble.num_features())));
+                return Err(bad(name, format!("it has {} features instead of {width}", ensemble.num_features())));
             }
             Ok(Some(BoostedModel { bytes }))
         };
-        let survival = trees(SURVIVAL, width + 1)?.map(|boosted| SurvivalModel { boosted });
+        let survival = match (trees(SURVIVAL, width + 1)?, calibration) {
+            (Some(boosted), Some(bytes)) => {
+                let calibrator = manifest::json(&format!("{folder}/{SURVIVAL_CALIBRATION}"), &bytes)?;
+                Some(SurvivalModel { boosted, calibrator })
+            }
+            (Some(_), None) => return Err(bad(SURVIVAL_CALIBRATION, format!("it is missing beside {SURVIVAL}"))),
+            (None, _) => None,
+        };
         let amount = trees(AMOUNT, width)?.map(|boosted| AmountModel { boosted });
         Ok(Self { survival, amount })
     }

@@ -9,6 +9,12 @@
 //! setting, not learned. Contracts end on renewal dates: an account 100 days before its renewal has no risk for three periods and a
 //! large one in the fourth. A hazard by period learns that from the features' interaction with the days ahead, needs no distribution,
 //! handles censoring by leaving periods out, and uses the same objective, settings and checks as the probability itself.
+//!
+//! # Calibration
+//! Boosting learns first what holds for all periods, and stops before it has learned that tonight's features say more of the next period than
+//! of the twelfth. So the chances of periods go through a curve whose slope changes with the time ahead ([`PeriodCalibrator`]). It is fitted
+//! on accounts that the trees have not seen, not on later months: trees of the months before would see too little of the periods far ahead,
+//! and a level that is right for some months is not for the next ones.
 
 mod evaluate;
 #[cfg(test)]
@@ -18,11 +24,11 @@ use chrono::NaiveDate;
 use cscopilot_shap::Predictor;
 use cscopilot_spec::{Model, Xgboost};
 
-use crate::data::dataset::{Dataset, Seen, Table};
-use crate::data::split::thin;
+use crate::calibrate::PeriodCalibrator;
+use crate::data::dataset::{Dataset, Seen, Table, Times};
+use crate::data::split::{fold_of, scatter};
 use crate::error::{Error, Result};
 use crate::estimate::boosted::{self, BoostedModel, Matrix, Objective, Setting, Staged, Target, best_rounds};
-use crate::metrics::sigmoid;
 pub(super) use evaluate::figures;
 pub use evaluate::{AtHorizon, SurvivalFigures};
 
@@ -38,6 +44,10 @@ const LONGEST_MEDIAN_DAYS: f64 = 3650.0;
 const MOST_ROWS: usize = 20_000;
 /// With fewer events a hazard over a year can't be learned.
 const LEAST_EVENTS: usize = 50;
+/// Folds of accounts, by which the number of rounds and the curve are decided.
+const FOLDS: u64 = 3;
+/// With fewer events a curve for the hazard can't be fitted; it is taken as it is.
+const LEAST_EVENTS_TO_CALIBRATE: usize = 20;
 /// Rows that are predicted together.
 const CHUNK: usize = 8192;
 /// The name of the feature that says how far ahead a period lies.
@@ -57,34 +67,19 @@ pub struct Outlook {
 pub struct SurvivalModel {
     /// Trees for the log-odds of the event within a period; the last feature is `days_ahead`, the middle of the period.
     pub boosted: BoostedModel,
+    /// From the trees' margin to the chance of the event within the period.
+    pub calibrator: PeriodCalibrator,
 }
 
 impl SurvivalModel {
-    /// Fits with a number of rounds on what is known of rows.
-    pub fn fit(data: &Dataset, seen: &Seen, rows: &[usize], rounds: u32, setting: Setting<'_>) -> Result<Self> {
-        Ok(Self { boosted: boosted::fit(&periods(data, seen, rows)?, rounds, setting)? })
-    }
-
     /// Survival to the end of each period, row by row: `PERIODS` values each.
     fn curves(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>> {
-        let predictor = Predictor::new(&self.boosted.ensemble()?);
-        let width = table.columns.len() + 1;
-        let mut curves = Vec::with_capacity(rows.len() * PERIODS);
-        for chunk in rows.chunks(CHUNK) {
-            let mut values = Vec::with_capacity(chunk.len() * PERIODS * width);
-            for row in table.matrix(chunk).chunks_exact(width - 1) {
-                for period in 0..PERIODS {
-                    values.extend_from_slice(row);
-                    values.push(middle(period));
-                }
-            }
-            let margins = predictor.margins(&values, width).map_err(Error::Explanation)?;
-            for margins in margins.chunks_exact(PERIODS) {
-                let mut left = 1.0;
-                curves.extend(margins.iter().map(|m| {
-                    left *= 1.0 - sigmoid(*m);
-                    left
-                }));
+        let mut curves = margins(&self.boosted, table, rows)?;
+        for margins in curves.chunks_exact_mut(PERIODS) {
+            let mut left = 1.0;
+            for (period, value) in margins.iter_mut().enumerate() {
+                left *= 1.0 - self.calibrator.probability(period, *value);
+                *value = left;
             }
         }
         Ok(curves)
@@ -93,6 +88,58 @@ impl SurvivalModel {
     /// What is expected of rows.
     pub fn outlook(&self, table: &Table, rows: &[usize]) -> Result<Vec<Outlook>> {
         Ok(self.curves(table, rows)?.chunks_exact(PERIODS).map(outlook_of).collect())
+    }
+}
+
+/// The trees' margins of each period, row by row: `PERIODS` values each.
+fn margins(boosted: &BoostedModel, table: &Table, rows: &[usize]) -> Result<Vec<f64>> {
+    let predictor = Predictor::new(&boosted.ensemble()?);
+    let width = table.columns.len() + 1;
+    let mut margins = Vec::with_capacity(rows.len() * PERIODS);
+    for chunk in rows.chunks(CHUNK) {
+        let mut values = Vec::with_capacity(chunk.len() * PERIODS * width);
+        for row in table.matrix(chunk).chunks_exact(width - 1) {
+            for period in 0..PERIODS {
+                values.extend_from_slice(row);
+                values.push(middle(period));
+            }
+        }
+        margins.extend(predictor.margins(&values, width).map_err(Error::Explanation)?);
+    }
+    Ok(margins)
+}
+
+/// Periods that were over on some day, of rows that the trees have not seen.
+#[derive(Default)]
+struct Over {
+    margins: Vec<(usize, f64)>,
+    events: Vec<bool>,
+}
+
+impl Over {
+    /// Adds the periods of rows, given the margins of all their periods.
+    fn add(&mut self, margins: &[f64], times: &Times, known: &Seen, rows: &[usize], day: NaiveDate) {
+        for (row, margins) in rows.iter().zip(margins.chunks_exact(PERIODS)) {
+            let (days, looked_at) = (known.days[*row], day.signed_duration_since(times.rows.dates[*row]).num_days() as f64);
+            for (period, margin) in margins.iter().enumerate() {
+                let (begin, end) = (PERIOD_DAYS * period as f64, PERIOD_DAYS * (period + 1) as f64);
+                let event = known.observed[*row] && days <= end;
+                // A period that was not over counts neither with an event nor without: else those with one would be too many.
+                if days.is_nan() || days <= begin || looked_at < end || !(event || days >= end) {
+                    break;
+                }
+                self.margins.push((period, *margin));
+                self.events.push(event);
+            }
+        }
+    }
+
+    /// The curve for them; none of its own where they are too few.
+    fn calibrated(&self) -> PeriodCalibrator {
+        if self.events.iter().filter(|e| **e).count() < LEAST_EVENTS_TO_CALIBRATE {
+            return PeriodCalibrator::AS_IT_IS;
+        }
+        PeriodCalibrator::fit(&self.margins, &self.events)
     }
 }
 
@@ -167,33 +214,57 @@ pub fn train(model: &Model, data: &Dataset, from: NaiveDate, test_from: NaiveDat
     let data = &times.rows;
     let between =
         |begin: NaiveDate, end: NaiveDate| -> Vec<usize> { (0..data.len()).filter(|r| (begin..end).contains(&data.dates[*r])).collect() };
-    let rows = thin(data, &between(from, test_from), MOST_ROWS);
-    let test = between(test_from, NaiveDate::MAX);
-    let known = times.known_by(test_from);
-    let events = |rows: &[usize], seen: &Seen| rows.iter().filter(|r| seen.observed[**r] && seen.days[**r] > 0.0).count();
-    if test.is_empty() || events(&rows, &known) < LEAST_EVENTS {
+    let (earlier, test) = (between(from, test_from), between(test_from, NaiveDate::MAX));
+    if test.is_empty() {
         return Ok(None);
     }
-    // The number of rounds is decided in the same way within the development period.
-    let cut = data.dates[rows[rows.len() * 3 / 4]];
-    let (earlier, later): (Vec<usize>, Vec<usize>) = rows.iter().partition(|r| data.dates[**r] < cut);
-    let by_cut = times.known_by(cut);
-    if events(&earlier, &by_cut) == 0 || events(&later, &known) == 0 {
+    let Some(judged) = learn(model, times, &earlier, test_from)? else { return Ok(None) };
+    let figures = figures(&judged.curves(&data.table, &test)?, &times.known_by(NaiveDate::MAX), &test);
+    let learned = learn(model, times, &between(from, NaiveDate::MAX), times.last_day())?;
+    Ok(learned.map(|model| Trained { model, figures }))
+}
+
+/// Learns from rows as far as they were known on a day. The number of rounds and the curve are decided on accounts that the trees have not
+/// seen, fold by fold; then trees learn from all.
+fn learn(model: &Model, times: &Times, rows: &[usize], day: NaiveDate) -> Result<Option<SurvivalModel>> {
+    let (data, known) = (&times.rows, times.known_by(day));
+    let rows = scatter(rows, MOST_ROWS);
+    let happened = |r: &usize| known.observed[*r] && known.days[*r] > 0.0;
+    let mut folds: Vec<(Vec<usize>, Vec<usize>)> =
+        (0..FOLDS).map(|fold| rows.iter().partition(|r| fold_of(data.accounts[**r], FOLDS) != fold)).collect();
+    folds.retain(|(others, unseen)| others.iter().any(happened) && unseen.iter().any(happened));
+    if rows.iter().filter(|r| happened(r)).count() < LEAST_EVENTS || folds.is_empty() {
         return Ok(None);
     }
     let (xgboost, monotone) = (trees_of(model), model.features.bounds());
     let setting = Setting { xgboost: &xgboost, monotone: &monotone, threads: model.threads.value, seed: model.seed };
-    let rounds = {
-        let (matrix, watched) = (periods(data, &by_cut, &earlier)?, periods(data, &known, &later)?);
-        let mut staged = Staged::new(&matrix, &watched, setting)?;
-        staged.advance(xgboost.max_rounds)?;
-        best_rounds(std::slice::from_ref(&staged)).0
-    };
-    let judged = SurvivalModel::fit(data, &known, &rows, rounds, setting)?;
-    let all = times.known_by(NaiveDate::MAX);
-    let figures = figures(&judged.curves(&data.table, &test)?, &all, &test);
-    let model = SurvivalModel::fit(data, &all, &thin(data, &between(from, NaiveDate::MAX), MOST_ROWS), rounds, setting)?;
-    Ok(Some(Trained { model, figures }))
+    let (rounds, calibrator) = decide(times, &known, day, &folds, setting)?;
+    Ok(Some(SurvivalModel { boosted: boosted::fit(&periods(data, &known, &rows)?, rounds, setting)?, calibrator }))
+}
+
+/// The number of rounds, and the curve: each fold's rows are predicted by trees that learned from the others.
+fn decide(
+    times: &Times,
+    known: &Seen,
+    day: NaiveDate,
+    folds: &[(Vec<usize>, Vec<usize>)],
+    setting: Setting<'_>,
+) -> Result<(u32, PeriodCalibrator)> {
+    let data = &times.rows;
+    let matrices = folds
+        .iter()
+        .map(|(others, unseen)| Ok((periods(data, known, others)?, periods(data, known, unseen)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut staged = matrices.iter().map(|(others, unseen)| Staged::new(others, unseen, setting)).collect::<Result<Vec<_>>>()?;
+    for fold in &mut staged {
+        fold.advance(setting.xgboost.max_rounds)?;
+    }
+    let rounds = best_rounds(&staged).0;
+    let mut over = Over::default();
+    for (fold, (_, unseen)) in staged.iter().zip(folds) {
+        over.add(&margins(&fold.model_after(rounds)?, &data.table, unseen)?, times, known, unseen, day);
+    }
+    Ok((rounds, over.calibrated()))
 }
 
 /// The trees' settings: those of the estimator in the list, else the defaults.

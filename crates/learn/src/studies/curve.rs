@@ -1,35 +1,16 @@
-//! The learning curve against the ceiling, how often the intervals hold, and whether the time to churn is what it is said to be.
+//! The learning curve against the ceiling, and how often the intervals hold.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::companies;
 use super::company::Company;
-use super::outlook;
-use crate::estimate::extras;
-use crate::estimate::survival::HORIZONS;
 use crate::metrics::auc;
 use crate::train::train;
 
 /// From this many companies of one size on the share of intervals that hold says something.
 const ENOUGH: usize = 50;
-
-/// How far from what was said the number of customers who left may be, as a share.
-const CALIBRATED: f64 = 0.15;
-
-/// `<accounts>-<seed>` folders, by accounts and seed.
-fn companies(folder: &Path) -> Vec<(u64, u64, PathBuf)> {
-    let mut found: Vec<(u64, u64, PathBuf)> = std::fs::read_dir(folder)
-        .unwrap()
-        .filter_map(|entry| {
-            let path = entry.unwrap().path();
-            let (accounts, seed) = path.file_name()?.to_str()?.split_once('-')?;
-            Some((accounts.parse().ok()?, seed.parse().ok()?, path))
-        })
-        .collect();
-    found.sort();
-    found
-}
 
 #[tokio::test]
 #[ignore = "takes many simulated companies: make study"]
@@ -52,15 +33,12 @@ async fn study_learning_curve_and_coverage_of_intervals() {
         let margins = fitted.margins(&fresh.data.table, &later).unwrap();
         let true_auc = auc(&margins, &fresh.data.events_of(&later)).unwrap();
         let interval = judged.test.uncertainty.auc;
-        let (extras, _) = extras::train(&model, &company.data, &judged.plan, &judged.all).unwrap();
-        let outlook = extras.survival.as_ref().map(|survival| outlook::judge(survival, &fresh));
         let point = json!({
             "accounts": accounts, "seed": seed, "promoted": training.promoted, "estimator": judged.chosen.name(),
             "rows_train": judged.plan.development.len(), "events_train": company.data.count_events(&judged.plan.development),
             "events_test": judged.test.events,
             "auc": interval.value, "auc_low": interval.low, "auc_high": interval.high, "ceiling": company.ceiling(test),
             "true_auc": true_auc, "true_ceiling": fresh.ceiling(&later),
-            "time_to_churn": outlook,
             "covered": interval.low <= true_auc && true_auc <= interval.high,
         });
         println!("{point}");
@@ -74,17 +52,6 @@ async fn study_learning_curve_and_coverage_of_intervals() {
     let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
     sizes.dedup();
     for accounts in sizes {
-        for horizon in 0..3 {
-            let of_size = points.iter().filter(|p| p["accounts"] == accounts).map(|p| &p["time_to_churn"]["all_evenings"][horizon]);
-            let ratios: Vec<f64> = of_size.filter_map(|h| h["observed_by_predicted"].as_f64()).collect();
-            if ratios.is_empty() {
-                continue;
-            }
-            let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-            let days = HORIZONS[horizon];
-            println!("{accounts} accounts: within {days} days {mean:.3} times as many left as was said, by {} models", ratios.len());
-            assert!((mean - 1.0).abs() <= CALIBRATED, "{accounts} accounts: within {days} days {mean:.2} times as many left as was said");
-        }
         let covered: Vec<bool> = points.iter().filter(|p| p["accounts"] == accounts).filter_map(|p| p["covered"].as_bool()).collect();
         if covered.len() < ENOUGH {
             continue;

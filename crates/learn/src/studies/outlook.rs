@@ -1,31 +1,68 @@
 //! Whether the time to churn that a model predicts is the time it takes the customers of a company it has never seen.
 
+use std::ops::RangeInclusive;
+
 use chrono::{Days, NaiveDate};
+use cscopilot_spec::Model;
 use serde_json::{Value, json};
 
 use super::company::{Company, tonight};
-use crate::data::dataset::Times;
-use crate::estimate::survival::{HORIZONS, Outlook, SurvivalModel};
+use crate::data::dataset::{Dataset, Seen, Times};
+use crate::data::split;
+use crate::estimate::survival::{self, HORIZONS, Outlook, SurvivalModel};
 
 /// Customers are put into so many groups of one size, by predicted risk.
 const GROUPS: usize = 5;
+/// What was said of a group may be wrong by so much of it, or by so many points (as a share) if that is more.
+const SHARE: f64 = 0.15;
+const POINTS: f64 = 0.01;
+/// Models of fewer customers may be off by more: of 500 some dozens leave in a year.
+const ENOUGH_ACCOUNTS: u64 = 1000;
+/// So many companies of one size are enough for means.
+const MOST_COMPANIES: u64 = 8;
+/// The evening of the models that know nothing of the time they are judged on: 180 days before the extracts end, so that everybody was
+/// seen for the longest horizon.
+fn half_a_year_ago() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2025, 12, 31).unwrap()
+}
 
-/// Predicted and observed churn on all evenings after which everybody was seen for 180 days, and on the last of them.
-///
-/// The simulated customers leave more and more rarely as the months go by, so on the last evening fewer leave than in the months that were
-/// learned from.
-pub(super) fn judge(survival: &SurvivalModel, fresh: &Company) -> Value {
-    let times = fresh.data.times.as_ref().unwrap();
-    let long_ago = tonight() - Days::new(u64::from(HORIZONS[2]));
-    let rows: Vec<usize> = (0..times.days.len()).filter(|r| times.rows.dates[*r] <= long_ago && times.days[*r] > 0.0).collect();
-    let outlooks: Vec<(usize, Outlook)> = rows.iter().copied().zip(survival.outlook(&times.rows.table, &rows).unwrap()).collect();
-    let last = outlooks.iter().map(|(r, _)| times.rows.dates[*r]).max().unwrap();
-    let on_last: Vec<(usize, Outlook)> = outlooks.iter().filter(|(r, _)| times.rows.dates[*r] == last).copied().collect();
-    json!({"all_evenings": horizons(times, &outlooks), "last_evening": horizons(times, &on_last), "median": medians(times, &on_last, last)})
+/// The model that a night would have trained on an evening.
+fn trained_on(evening: NaiveDate, model: &Model, company: &Company) -> Option<SurvivalModel> {
+    let over = |date: &NaiveDate| *date + Days::new(u64::from(model.window_days())) <= evening;
+    let labelled = company.data.dates.partition_point(over);
+    let times = company.data.times.as_ref()?;
+    let Seen { mut days, mut observed } = times.known_by(evening);
+    let mut rows = times.rows.clone();
+    let there = rows.dates.partition_point(|date| *date < evening);
+    days.truncate(there);
+    observed.truncate(there);
+    rows.dates.truncate(there);
+    rows.accounts.truncate(there);
+    rows.table.columns.iter_mut().for_each(|column| column.truncate(there));
+    rows.table.rows = there;
+    rows.events = observed;
+    let data = Dataset {
+        dates: company.data.dates[..labelled].to_vec(),
+        events: company.data.events[..labelled].to_vec(),
+        accounts: company.data.accounts[..labelled].to_vec(),
+        times: Some(Box::new(Times { rows, days })),
+        ..Dataset::default()
+    };
+    let plan = split::plan(&data, &model.split, model.window_days()).ok()?;
+    let (from, test_from) = (data.dates[0], data.dates[plan.test[0]]);
+    Some(survival::train(model, &data, from, test_from).unwrap()?.model)
 }
 
 fn left_by(times: &Times, row: usize, days: f64) -> bool {
     times.rows.events[row] && times.days[row] <= days
+}
+
+/// Predicted and observed churn of the fresh company on some evenings, after all of which everybody was seen for 180 days.
+fn judge(survival: &SurvivalModel, fresh: &Company, evenings: RangeInclusive<NaiveDate>) -> Value {
+    let times = fresh.data.times.as_ref().unwrap();
+    let rows: Vec<usize> = (0..times.days.len()).filter(|r| evenings.contains(&times.rows.dates[*r]) && times.days[*r] > 0.0).collect();
+    let outlooks: Vec<(usize, Outlook)> = rows.iter().copied().zip(survival.outlook(&times.rows.table, &rows).unwrap()).collect();
+    json!({"horizons": horizons(times, &outlooks), "median": medians(times, &outlooks)})
 }
 
 fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
@@ -42,9 +79,9 @@ fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
     (0..HORIZONS.len()).map(at).collect()
 }
 
-/// Where the median lies within what was seen, half of the customers should have left by then.
-fn medians(times: &Times, outlooks: &[(usize, Outlook)], evening: NaiveDate) -> Value {
-    let seen = (tonight() - evening).num_days() as f64;
+/// Where the median lies within the half year that everybody was seen for, half of the customers should have left by then.
+fn medians(times: &Times, outlooks: &[(usize, Outlook)]) -> Value {
+    let seen = f64::from(HORIZONS[2]);
     let medians: Vec<bool> =
         outlooks.iter().filter_map(|(r, o)| o.median_days.filter(|m| *m <= seen).map(|m| left_by(times, *r, m))).collect();
     json!({"customers": medians.len(), "left_by_then": medians.iter().filter(|left| **left).count()})
@@ -55,5 +92,66 @@ fn group(said: &[(f64, bool)]) -> Value {
     let n = said.len() as f64;
     let predicted = said.iter().map(|s| s.0).sum::<f64>() / n;
     let share = said.iter().filter(|s| s.1).count() as f64 / n;
-    json!({"rows": said.len(), "predicted": predicted, "observed": share, "observed_by_predicted": share / predicted})
+    json!({"predicted": predicted, "observed": share, "observed_by_predicted": share / predicted})
+}
+
+/// Whether what was said of a group came about, within a share of it or so many points.
+fn holds(group: &Value) -> bool {
+    let (predicted, observed) = (group["predicted"].as_f64().unwrap(), group["observed"].as_f64().unwrap());
+    (observed - predicted).abs() <= f64::max(POINTS, SHARE * predicted)
+}
+
+/// The mean of groups, one of each company.
+fn mean(groups: &[&Value]) -> Value {
+    let of = |key: &str| groups.iter().map(|g| g[key].as_f64().unwrap()).sum::<f64>() / groups.len() as f64;
+    json!({"predicted": of("predicted"), "observed": of("observed")})
+}
+
+#[tokio::test]
+#[ignore = "takes many simulated companies: make study"]
+async fn study_time_to_churn() {
+    let Some(folder) = super::folder() else { return };
+    let (_, fresh) = Company::read(&folder.join("fresh")).await;
+    let mut points: Vec<Value> = Vec::new();
+    let companies = super::companies(&folder);
+    for (accounts, seed, path) in companies.into_iter().filter(|(_, seed, _)| *seed <= MOST_COMPANIES) {
+        let (model, company) = Company::read(&path).await;
+        let of = |evening: NaiveDate, evenings: RangeInclusive<NaiveDate>| {
+            Some(judge(&trained_on(evening, &model, &company)?, &fresh, evenings))
+        };
+        let point = json!({
+            "accounts": accounts, "seed": seed,
+            "same_months": of(tonight(), NaiveDate::MIN..=half_a_year_ago()),
+            "later_months": of(half_a_year_ago(), half_a_year_ago()..=half_a_year_ago()),
+        });
+        println!("{point}");
+        points.push(point);
+    }
+    std::fs::write(folder.join("time_to_churn.json"), serde_json::to_string_pretty(&points).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
+    sizes.dedup();
+    for (accounts, months) in sizes.into_iter().flat_map(|accounts| [(accounts, "same_months"), (accounts, "later_months")]) {
+        let judged: Vec<&Value> =
+            points.iter().filter(|p| p["accounts"] == accounts).map(|p| &p[months]).filter(|p| p.is_object()).collect();
+        for (h, days) in HORIZONS.into_iter().enumerate() {
+            let all: Vec<&Value> = judged.iter().map(|p| &p["horizons"][h]).collect();
+            let fifths: Vec<Value> = (0..GROUPS).map(|k| mean(&all.iter().map(|p| &p["groups"][k]).collect::<Vec<_>>())).collect();
+            let percent = |g: &Value, key: &str| format!("{:.1}", 100.0 * g[key].as_f64().unwrap());
+            let said: Vec<String> = fifths.iter().map(|g| format!("{} / {}", percent(g, "predicted"), percent(g, "observed"))).collect();
+            let whole = mean(&all);
+            let ratio = whole["observed"].as_f64().unwrap() / whole["predicted"].as_f64().unwrap();
+            println!(
+                "{accounts} accounts, {} models, {months}, {days} days: {ratio:.2} times as many left as was said; said / left in % by fifths of risk: {}",
+                all.len(),
+                said.join(", ")
+            );
+            if months == "same_months" && accounts >= ENOUGH_ACCOUNTS && !([whole].iter().chain(&fifths).all(holds)) {
+                wrong.push(format!("{accounts} accounts, {days} days"));
+            }
+        }
+        let of = |key: &str| judged.iter().filter_map(|p| p["median"][key].as_u64()).sum::<u64>();
+        println!("{accounts} accounts, {months}: {} of {} had left by a median within half a year", of("left_by_then"), of("customers"));
+    }
+    assert!(wrong.is_empty(), "the time to churn is not what was said: {wrong:?}");
 }

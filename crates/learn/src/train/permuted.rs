@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{Months, NaiveDate};
-use cscopilot_spec::{LoadOptions, Model, Project};
+use cscopilot_spec::Model;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::dataset::{Dataset, Table};
-use crate::data::frame;
 use crate::metrics::sigmoid;
+use crate::studies::project::Night;
 use crate::train::train;
 
 const SEEDS: u64 = 50;
@@ -127,21 +127,13 @@ fn permuted_labels_are_promoted_in_at_most_two_of_fifty_seeds() {
     }
 }
 
-/// The same on the features of a project whose night has run, such as `examples/crm5`: its folder is `CSCOPILOT_STUDY_PROJECT`,
-/// the night's date `CSCOPILOT_STUDY_AS_OF`, its model `churn`.
+/// The same on the features of the model `churn` of a project, such as `examples/crm5`.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes; needs a project whose night has run"]
-async fn permuted_labels_of_a_real_project_are_promoted_in_at_most_two_of_fifty_seeds() {
-    let folder = std::env::var("CSCOPILOT_STUDY_PROJECT").unwrap();
-    let as_of: NaiveDate = std::env::var("CSCOPILOT_STUDY_AS_OF").unwrap().parse().unwrap();
-    let project = Project::load(std::path::Path::new(&folder), &LoadOptions::default()).unwrap();
-    let lake = cscopilot_lake::Lake::open(&format!("{folder}/lake"), cscopilot_lake::LakeOptions::default()).await.unwrap();
-    let own = &project.models["churn"].value;
-    let schema = frame::schema_of(&lake, &own.features.table).await.unwrap();
-    let features = frame::features_of(own, &schema, project.features.get(own.dictionary()).map(|d| &d.value));
-    let data = frame::labelled(&lake, own, &features, as_of).await.unwrap();
+#[ignore = "minutes; needs a project whose night has run: make study-examples"]
+async fn project_permuted_labels_are_promoted_in_at_most_two_of_fifty_seeds() {
+    let (own, data) = Night::open().await.rows_of("churn").await;
     let cheap = model(CHEAP);
-    let model = Model { estimators: cheap.estimators, gates: cheap.gates, ..own.clone() };
+    let model = Model { estimators: cheap.estimators, gates: cheap.gates, ..own };
     for how in [Shuffle::Rows, Shuffle::Accounts] {
         study(&model, &data, how);
     }

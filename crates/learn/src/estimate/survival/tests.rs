@@ -53,7 +53,9 @@ fn fitted(world: &World) -> SurvivalModel {
     let xgboost = Xgboost { eta: 0.1, lambda: 1.0, colsample_bytree: 1.0, ..Xgboost::default() };
     let setting = Setting { xgboost: &xgboost, monotone: &BTreeMap::new(), threads: 1, seed: 3 };
     let data = &world.times.rows;
-    SurvivalModel::fit(data, &world.times.known_by(NaiveDate::MAX), &(0..data.len()).collect::<Vec<_>>(), 120, setting).unwrap()
+    let rows: Vec<usize> = (0..data.len()).collect();
+    let boosted = boosted::fit(&periods(data, &world.times.known_by(NaiveDate::MAX), &rows).unwrap(), 120, setting).unwrap();
+    SurvivalModel { boosted, calibrator: PeriodCalibrator::AS_IT_IS }
 }
 
 #[test]
