@@ -22,7 +22,11 @@ real() { # example, pipeline, date, tests
 }
 
 "$BIN" simulate --accounts 2000 --months 18 --as-of 2026-06-30 --out "$work/data"
-night nightly --project "$work" --as-of 2026-06-30
+port=${STUDY_PORT:-8090}
+"$BIN" simulate crm --port "$port" --data "$work/data" --state "$work/fake_salesforce" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+SALESFORCE_URL="http://127.0.0.1:$port" SALESFORCE_TOKEN=demo-token night nightly --project "$work" --as-of 2026-06-30
 study . 2026-06-30 project_explanations
 real telco train 2020-01-31 project_explanations
 real ravenstack nightly 2024-12-31 project_explanations

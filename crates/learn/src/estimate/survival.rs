@@ -268,7 +268,7 @@ fn decide(
 }
 
 /// The trees' settings: those of the estimator in the list, else the defaults.
-pub(super) fn trees_of(model: &Model) -> Xgboost {
+pub fn trees_of(model: &Model) -> Xgboost {
     let trees = |e| if let cscopilot_spec::Estimator::Xgboost(x) = e { Some(x) } else { None };
     model.estimators().into_iter().find_map(trees).unwrap_or_default()
 }
