@@ -218,10 +218,12 @@ pub fn train(model: &Model, data: &Dataset, from: NaiveDate, test_from: NaiveDat
     if test.is_empty() {
         return Ok(None);
     }
-    let Some(judged) = learn(model, times, &earlier, test_from)? else { return Ok(None) };
+    let all = between(from, NaiveDate::MAX);
+    // The two know nothing of each other.
+    let (judged, learned) = rayon::join(|| learn(model, times, &earlier, test_from), || learn(model, times, &all, times.last_day()));
+    let (Some(judged), Some(model)) = (judged?, learned?) else { return Ok(None) };
     let figures = figures(&judged.curves(&data.table, &test)?, &times.known_by(NaiveDate::MAX), &test);
-    let learned = learn(model, times, &between(from, NaiveDate::MAX), times.last_day())?;
-    Ok(learned.map(|model| Trained { model, figures }))
+    Ok(Some(Trained { model, figures }))
 }
 
 /// Learns from rows as far as they were known on a day. The number of rounds and the curve are decided on accounts that the trees have not
