@@ -1,7 +1,8 @@
 //! From margins to probabilities that mean what they say.
 //!
 //! Three maps compete: Platt's logistic curve, beta calibration and isotonic regression. Each is fitted on margins of rows
-//! that the model had not seen, and the one with the least log loss on still later rows wins (`choose`).
+//! that the model had not seen, and the one with the least log loss on still later rows wins (`choose`). The chances of coming periods have a
+//! curve of their own ([`PeriodCalibrator`]).
 
 mod choose;
 mod crossed;

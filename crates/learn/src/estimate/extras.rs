@@ -107,3 +107,46 @@ impl Extras {
         Ok(Expected { outlooks, amounts })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cscopilot_spec::Xgboost;
+
+    use super::*;
+    use crate::calibrate::PeriodCalibrator;
+    use crate::estimate::boosted::{self, Matrix, Objective, Setting, Target};
+
+    fn hazard() -> Extras {
+        let values: Vec<f32> = (0..80).map(|i| i as f32 / 10.0).collect();
+        let labels = (0..40).map(|i| if i % 3 == 0 { 1.0 } else { 0.0 }).collect();
+        let target = Target { objective: Objective::Event, labels, weights: Vec::new() };
+        let matrix = Matrix::new(vec!["x".into(), "days_ahead".into()], vec![false; 2], &values, target).unwrap();
+        let (xgboost, free) = (Xgboost { min_child_weight: 1.0, ..Xgboost::default() }, BTreeMap::new());
+        let boosted = boosted::fit(&matrix, 3, Setting { xgboost: &xgboost, monotone: &free, threads: 1, seed: 1 }).unwrap();
+        let calibrator = PeriodCalibrator { slope: 0.1 + 0.2, near_slope: 0.25, intercept: -1.0 / 3.0, near_intercept: 1e-17 };
+        Extras { survival: Some(SurvivalModel { boosted, calibrator }), amount: None }
+    }
+
+    fn read(width: usize, files: &[(String, Vec<u8>)]) -> Result<Extras> {
+        let named = |name: &str| FILES.into_iter().find(|f| *f == name).unwrap();
+        Extras::read("models/churn/v0001", width, files.iter().map(|(name, bytes)| (named(name), bytes.clone())).collect())
+    }
+
+    #[test]
+    fn a_hazard_and_its_curve_come_back_as_they_were() {
+        let extras = hazard();
+        assert_eq!(read(1, &extras.files().unwrap()).unwrap(), extras);
+    }
+
+    #[test]
+    fn a_hazard_without_a_readable_curve_or_of_other_features_is_refused_by_name() {
+        let files = hazard().files().unwrap();
+        let refused = |width: usize, files: &[(String, Vec<u8>)]| read(width, files).unwrap_err().to_string();
+        let alone = refused(1, &files[..1]);
+        assert!(alone.contains("survival_calibration.json") && alone.contains("missing beside survival.ubj"), "{alone}");
+        let mut damaged = files.clone();
+        damaged[1].1.truncate(20);
+        assert!(refused(1, &damaged).contains("survival_calibration.json"));
+        assert!(refused(4, &files).contains("survival.ubj"));
+    }
+}

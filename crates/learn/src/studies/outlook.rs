@@ -14,7 +14,7 @@ use crate::estimate::survival::{self, HORIZONS, Outlook, SurvivalModel};
 /// Customers are put into so many groups of one size, by predicted risk.
 const GROUPS: usize = 5;
 /// What was said of a group may be wrong by so much of it, or by so many points (as a share) if that is more.
-const SHARE: f64 = 0.15;
+const SHARE: f64 = 0.10;
 const POINTS: f64 = 0.01;
 /// Models of fewer customers may be off by more: of 500 some dozens leave in a year.
 const ENOUGH_ACCOUNTS: u64 = 1000;
