@@ -13,13 +13,9 @@ pub(crate) mod project;
 
 use std::path::{Path, PathBuf};
 
-/// The folder of the companies, or nothing where the study wasn't asked for.
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("CSCOPILOT_STUDY").map(PathBuf::from);
-    if folder.is_none() {
-        println!("CSCOPILOT_STUDY is not set: the study did not run (`make study` sets it)");
-    }
-    folder
+/// The folder of the companies.
+fn folder() -> PathBuf {
+    std::env::var_os("CSCOPILOT_STUDY").map(PathBuf::from).expect("`make study` sets CSCOPILOT_STUDY")
 }
 
 /// `<accounts>-<seed>` folders, by accounts and seed.

@@ -15,7 +15,7 @@ const ENOUGH: usize = 50;
 #[tokio::test]
 #[ignore = "takes many simulated companies: make study"]
 async fn study_learning_curve_and_coverage_of_intervals() {
-    let Some(folder) = super::folder() else { return };
+    let folder = super::folder();
     let (_, fresh) = Company::read(&folder.join("fresh")).await;
     let mut points: Vec<Value> = Vec::new();
     for (accounts, seed, path) in companies(&folder) {

@@ -60,8 +60,10 @@ fn errors(trees: &BoostedModel, data: &Dataset, rows: &[usize]) -> (f64, f64) {
     let booster = Booster::load_buffer(&trees.bytes).unwrap();
     let (theirs, (count, wide)) = booster.predict_contributions(&DMatrix::from_dense(&matrix, rows.len()).unwrap()).unwrap();
     assert_eq!((count, wide), (rows.len(), width + 1));
+    // Not a number is the largest error of all; `f64::max` would pass over it.
+    let error = |a: f64, b: f64| if (a - b).is_nan() { f64::INFINITY } else { (a - b).abs() };
     let largest =
-        |ours: &[f64], other: &mut dyn Iterator<Item = f64>| ours.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        |ours: &[f64], other: &mut dyn Iterator<Item = f64>| ours.iter().zip(other).map(|(a, b)| error(*a, b)).fold(0.0, f64::max);
     let (mut from_reference, mut from_theirs) = (0.0f64, 0.0f64);
     for (at, row) in matrix.chunks_exact(width).enumerate() {
         let exact = by_leaf::contributions(ensemble.trees(), row);
