@@ -66,12 +66,15 @@ mod tests {
 
     #[test]
     fn a_slope_that_falls_with_the_time_ahead_is_found() {
-        let truth = PeriodCalibrator { slope: 0.6, near_slope: 0.7, intercept: -1.0, near_intercept: 0.3 };
-        let (margins, events) = drawn(|period, m| truth.probability(period, m));
+        let truth = |period: usize, m: f64| {
+            let w = 1.0 / (period as f64 + 1.0);
+            sigmoid((0.6 + 0.7 * w) * m - 1.0 + 0.3 * w)
+        };
+        let (margins, events) = drawn(truth);
         let found = PeriodCalibrator::fit(&margins, &events);
         for period in [0, 2, 11] {
             for margin in [-2.0, 0.0, 2.0] {
-                let (ours, theirs) = (found.probability(period, margin), truth.probability(period, margin));
+                let (ours, theirs) = (found.probability(period, margin), truth(period, margin));
                 assert!((ours - theirs).abs() < 0.02, "{period} {margin}: {ours} {theirs}");
             }
         }

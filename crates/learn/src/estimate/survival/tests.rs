@@ -143,3 +143,19 @@ fn a_judged_hazard_is_calibrated_on_later_rows_and_knows_nothing_after_they_bega
     assert_ne!(other.model, trained.model);
     assert!(super::train(&model, &Dataset::default(), begin, test_from).unwrap().is_none());
 }
+
+#[test]
+fn the_curve_counts_a_period_that_was_not_over_neither_with_an_event_nor_without() {
+    let begin = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
+    let mut world = World::new(5, 1.0, 1);
+    world.times.rows.dates = vec![begin; 5];
+    // Looked at for 45 days: left in the first period, in the second, never, later, unknown.
+    world.times.days = vec![10.0, 40.0, 45.0, 60.0, f64::NAN];
+    world.times.rows.events = vec![true, true, false, true, false];
+    let day = begin + Days::new(45);
+    let mut over = Over::default();
+    over.add(&[0.5; 5 * PERIODS], &world.times, &world.times.known_by(day), &[0, 1, 2, 3, 4], day);
+    assert_eq!(over.margins, [(0, 0.5); 4]);
+    assert_eq!(over.events, [true, false, false, false]);
+    assert_eq!(over.calibrated(), PeriodCalibrator::AS_IT_IS, "one event makes no curve");
+}
