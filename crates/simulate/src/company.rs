@@ -10,6 +10,9 @@ use crate::{Config, ids, names};
 /// Customers that join in a month, as a share of those of the first day; about as many leave.
 const JOIN_RATE: f64 = 0.014;
 
+/// Days that the company has had customers for, before the first simulated one; it gained as many in each year.
+const OLDEST_DAYS: i64 = 3_652;
+
 /// Days from the first talk to the contract.
 pub(crate) const SALES_DAYS: i32 = 45;
 
@@ -86,6 +89,7 @@ pub(crate) struct Account {
     pub(crate) industry: &'static str,
     pub(crate) country: &'static str,
     pub(crate) employees: u32,
+    /// Seats and plan on the first day of the contract, or on the first simulated day if that is later.
     pub(crate) seats: u32,
     pub(crate) plan: usize,
     pub(crate) discount: f64,
@@ -141,9 +145,8 @@ impl Company {
         let joining_days = f64::from(calendar.days + SALES_DAYS);
         let joiners = (JOIN_RATE / 30.4 * joining_days * config.accounts as f64).ceil() as usize;
         let csm_count = (config.accounts / 90).max(4);
-        let accounts: Vec<Account> =
-            (0..config.accounts + joiners).into_par_iter().map(|index| account(config, csm_count, index)).collect();
-        let lives: Vec<Life> = accounts.par_iter().map(|account| life::live(config.seed, &calendar, account)).collect();
+        let (accounts, lives): (Vec<Account>, Vec<Life>) =
+            (0..config.accounts + joiners).into_par_iter().map(|index| customer(config, &calendar, csm_count, index)).unzip();
         let usage_scale = usage_scale(config, &calendar, &lives);
         let csms = (0..csm_count)
             .map(|i| {
@@ -182,8 +185,23 @@ fn usage_scale(config: &Config, calendar: &Calendar, lives: &[Life]) -> f64 {
     if raw > 0.0 { config.daily_events() as f64 * f64::from(weeks) / raw } else { 0.0 }
 }
 
-fn account(config: &Config, csm_count: usize, index: usize) -> Account {
-    let mut rng = Rng::new(config.seed, Purpose::Account, index as u64, 0);
+/// A customer and its life. Whoever is one on the first day has stayed since its contract began, as a company's customers have: others that
+/// began with it left. So accounts are drawn and lived until one stays. Without this, health and survival would rise over the first years, as
+/// those leave that no earlier year has sifted.
+fn customer(config: &Config, calendar: &Calendar, csm_count: usize, index: usize) -> (Account, Life) {
+    let mut attempt = 0;
+    loop {
+        let mut account = account(config, csm_count, index, attempt);
+        if let Some(life) = life::live(config.seed, calendar, &account, attempt) {
+            (account.seats, account.plan) = (life.terms[0].seats, life.terms[0].plan);
+            return (account, life);
+        }
+        attempt += 1;
+    }
+}
+
+fn account(config: &Config, csm_count: usize, index: usize, attempt: u64) -> Account {
+    let mut rng = Rng::new(config.seed, Purpose::Account, index as u64, attempt);
     let (name, domain) = names::company(3 * index);
     let seats = (2.75 + 1.15 * rng.normal()).exp().clamp(3.0, 2_500.0) as u32;
     let segment = match seats {
@@ -202,8 +220,7 @@ fn account(config: &Config, csm_count: usize, index: usize) -> Account {
         Segment::Enterprise => 0.90,
     });
     let since = if index < config.accounts {
-        // Between a day and four years old, more of them young.
-        -(1 + (rng.uniform().powf(1.4) * 1_460.0) as i32)
+        -(1 + rng.between(0, OLDEST_DAYS) as i32)
     } else {
         let per_day = JOIN_RATE / 30.4 * config.accounts as f64;
         ((index - config.accounts) as f64 / per_day) as i32

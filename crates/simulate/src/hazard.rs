@@ -48,7 +48,7 @@ pub struct Effects {
 
 /// The effects in force.
 pub const EFFECTS: Effects = Effects {
-    base_weekly: 0.0020,
+    base_weekly: 0.0028,
     health: -1.15,
     falling: 0.35,
     urgent_ticket: 0.22,

@@ -111,23 +111,40 @@ impl Life {
         self.terms.iter().rev().find(|t| t.day <= day)
     }
 
+    /// What was before the first simulated day is history that nobody extracted. It leaves its marks: those who stayed, and their terms.
+    fn forget_what_was_before(&mut self) {
+        let before = self.first_week.min(0).unsigned_abs() as usize;
+        self.weeks.drain(..before.min(self.weeks.len()));
+        self.first_week = self.first_week.max(0);
+        let changes = self.terms.partition_point(|t| t.day <= 0);
+        if changes > 1 {
+            let now = self.terms[changes - 1];
+            self.terms[0] = Terms { day: self.terms[0].day, ..now };
+            self.terms.drain(1..changes);
+        }
+        self.invoices.retain(|i| i.day >= 0);
+        self.touches.retain(|t| t.day >= 0);
+        self.tickets.retain(|t| t.day >= 0);
+        self.champions_left.retain(|d| *d >= 0);
+    }
+
     pub(crate) fn is_customer(&self, account: &Account, day: i32) -> bool {
         account.since <= day && self.churn.is_none_or(|churn| day < churn)
     }
 }
 
-/// Lives an account's life until it leaves or the last day comes.
-pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account) -> Life {
-    let mut rng = Rng::new(seed, Purpose::Life, account.index as u64, 0);
+/// Lives an account's life until it leaves or the last day comes; none if it left before the first simulated day.
+pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account, attempt: u64) -> Option<Life> {
+    let mut rng = Rng::new(seed, Purpose::Life, account.index as u64, attempt);
     let mut life = Life {
-        first_week: account.since.max(0) / 7,
+        first_week: account.since.div_euclid(7),
         terms: vec![Terms { day: account.since, seats: account.seats, plan: account.plan }],
         ..Life::default()
     };
     if account.since >= calendar.days {
-        return life;
+        return Some(life);
     }
-    let mut payer = Payer::new(calendar, account);
+    let mut payer = Payer::new(account);
     let mut mood = 0.8 * rng.normal();
     let mut demand = f64::from(account.seats).ln() - 0.1 * rng.uniform();
     let mut health_log: Vec<f64> = Vec::new();
@@ -165,6 +182,9 @@ pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account) -> Life {
         let leaving_day = (day + rng.between(0, 7) as i32).max(account.since + 1);
         let change = seat_change(&mut rng, &terms, used, health);
         if leaves {
+            if leaving_day <= 0 {
+                return None;
+            }
             // A longer simulation must not differ before this one's end, so what happens after it is not yet known.
             life.churn = Some(leaving_day).filter(|d| *d < calendar.days);
             break;
@@ -180,7 +200,8 @@ pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account) -> Life {
         life.tickets.retain(|t| t.day < churn);
         life.champions_left.retain(|d| *d < churn);
     }
-    life
+    life.forget_what_was_before();
+    Some(life)
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -282,14 +303,9 @@ struct Payer {
 }
 
 impl Payer {
-    fn new(calendar: &Calendar, account: &Account) -> Self {
+    fn new(account: &Account) -> Self {
         let months = if account.annual { 12 } else { 1 };
-        let mut payer = Self { periods: 0, months, next: account.since };
-        // Invoices from before the first simulated day are history that nobody extracted.
-        while payer.next < 0 {
-            payer.advance(calendar, account);
-        }
-        payer
+        Self { periods: 0, months, next: account.since }
     }
 
     fn advance(&mut self, calendar: &Calendar, account: &Account) {

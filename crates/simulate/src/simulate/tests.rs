@@ -119,6 +119,22 @@ fn churn_is_what_the_hazard_says() {
 }
 
 #[test]
+fn a_year_goes_by_as_the_one_before_since_the_first_customers_are_those_that_stayed() {
+    let dir = tempfile::tempdir().unwrap();
+    simulate(&Config { accounts: 10_000, months: 18, events_per_day: Some(1), ..small(dir.path()) }).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("truth/hazards.csv")).unwrap();
+    let mean_of = |month: &str| {
+        let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).filter(|cells: &Vec<&str>| cells[1] == month).collect();
+        let mean = |column: usize| rows.iter().map(|cells| cells[column].parse::<f64>().unwrap()).sum::<f64>() / rows.len() as f64;
+        (rows.len() as f64, mean(3), mean(5))
+    };
+    let ((customers, hazard, health), (later, later_hazard, later_health)) = (mean_of("2025-02"), mean_of("2026-02"));
+    assert!((later / customers - 1.0).abs() < 0.03, "{customers} customers, then {later}");
+    assert!((later_hazard / hazard - 1.0).abs() < 0.08, "hazard {hazard}, then {later_hazard}");
+    assert!((later_health - health).abs() < 0.04, "health {health}, then {later_health}");
+}
+
+#[test]
 fn usage_has_the_volume_that_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let summary = simulate(&Config { accounts: 1_000, months: 3, events_per_day: Some(2_000), ..small(dir.path()) }).unwrap();
