@@ -191,12 +191,11 @@ fn usage_scale(config: &Config, calendar: &Calendar, lives: &[Life]) -> f64 {
 fn customer(config: &Config, calendar: &Calendar, csm_count: usize, index: usize) -> (Account, Life) {
     let mut attempt = 0;
     loop {
-        let mut account = account(config, csm_count, index, attempt);
-        if let Some(life) = life::live(config.seed, calendar, &account, attempt) {
-            (account.seats, account.plan) = (life.terms[0].seats, life.terms[0].plan);
-            return (account, life);
+        let account = account(config, csm_count, index, attempt);
+        match life::live(config.seed, calendar, &account, attempt) {
+            Some(life) => return (account, life),
+            None => attempt += 1,
         }
-        attempt += 1;
     }
 }
 

@@ -118,7 +118,7 @@ impl Effects {
     }
 }
 
-fn when(condition: bool, effect: f64) -> f64 {
+pub(crate) fn when(condition: bool, effect: f64) -> f64 {
     if condition { effect } else { 0.0 }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::calendar::Calendar;
 use crate::company::{Account, PLANS, Segment};
-use crate::hazard::{ACTION_WEEKS, EFFECTS, State};
+use crate::hazard::{ACTION_WEEKS, EFFECTS, State, when};
 use crate::rng::{Purpose, Rng};
 
 /// One week of a customer.
@@ -111,17 +111,11 @@ impl Life {
         self.terms.iter().rev().find(|t| t.day <= day)
     }
 
-    /// What was before the first simulated day is history that nobody extracted. It leaves its marks: those who stayed, and their terms.
+    /// What was before the first simulated day is history that nobody extracted. It leaves its mark on who stayed.
     fn forget_what_was_before(&mut self) {
         let before = self.first_week.min(0).unsigned_abs() as usize;
         self.weeks.drain(..before.min(self.weeks.len()));
         self.first_week = self.first_week.max(0);
-        let changes = self.terms.partition_point(|t| t.day <= 0);
-        if changes > 1 {
-            let now = self.terms[changes - 1];
-            self.terms[0] = Terms { day: self.terms[0].day, ..now };
-            self.terms.drain(1..changes);
-        }
         self.invoices.retain(|i| i.day >= 0);
         self.touches.retain(|t| t.day >= 0);
         self.tickets.retain(|t| t.day >= 0);
@@ -162,7 +156,9 @@ pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account, attempt: u
         let Some(terms) = life.terms.last().copied() else { break };
         let seats = f64::from(terms.seats);
 
-        demand += 0.0015 + 0.003 * account.fit + 0.02 * rng.normal();
+        // Seats and demand are those of the first simulated day, or of the first of the contract: what led there isn't told.
+        let moves = day >= 0;
+        demand += when(moves, 0.0015 + 0.003 * account.fit + 0.02 * rng.normal());
         let used = (demand.exp() / seats * sigmoid(1.2 + 0.6 * health)).min(1.05);
         let busy = season(calendar.month_of_year(day));
         let usage = seats.powf(0.6) * (account.usage_bias + 0.55 * health + 0.2 * rng.normal()).exp() * busy;
@@ -189,7 +185,7 @@ pub(crate) fn live(seed: u64, calendar: &Calendar, account: &Account, attempt: u
             life.churn = Some(leaving_day).filter(|d| *d < calendar.days);
             break;
         }
-        if let Some((seats, plan)) = change {
+        if let Some((seats, plan)) = change.filter(|_| moves) {
             let change_day = (day + rng.between(0, 7) as i32).max(account.since + 1);
             life.terms.push(Terms { day: change_day, seats, plan });
         }
