@@ -13,9 +13,20 @@ use crate::estimate::survival::{self, HORIZONS, Outlook, SurvivalModel};
 
 /// Customers are put into so many groups of one size, by predicted risk.
 const GROUPS: usize = 5;
-/// What was said of a group may be wrong by so much of it, or by so many points (as a share) if that is more.
-const SHARE: f64 = 0.10;
-const POINTS: f64 = 0.01;
+/// By how much what was said may be off: a share of it, or so many points (as a share) if that is more.
+#[derive(Clone, Copy)]
+struct Limit {
+    share: f64,
+    points: f64,
+}
+
+/// The months that the model has learned from, but of another company.
+const SAME_MONTHS: Limit = Limit { share: 0.10, points: 0.01 };
+/// The half year after the model's last evening: of the whole, and of a fifth.
+const LATER_MONTHS: [Limit; 2] = [Limit { share: 0.15, points: 0.0 }, Limit { share: 0.20, points: 0.015 }];
+/// By their median so many of the customers should have left, as shares, where there are enough of them.
+const LEFT_BY_MEDIAN: RangeInclusive<f64> = 0.40..=0.60;
+const ENOUGH_MEDIANS: u64 = 100;
 /// Models of fewer customers may be off by more: of 500 some dozens leave in a year.
 const ENOUGH_ACCOUNTS: u64 = 1000;
 /// So many companies of one size are enough for means.
@@ -62,7 +73,12 @@ fn judge(survival: &SurvivalModel, fresh: &Company, evenings: RangeInclusive<Nai
     let times = fresh.data.times.as_ref().unwrap();
     let rows: Vec<usize> = (0..times.days.len()).filter(|r| evenings.contains(&times.rows.dates[*r]) && times.days[*r] > 0.0).collect();
     let outlooks: Vec<(usize, Outlook)> = rows.iter().copied().zip(survival.outlook(&times.rows.table, &rows).unwrap()).collect();
-    json!({"horizons": horizons(times, &outlooks), "median": medians(times, &outlooks)})
+    let half_a_year = f64::from(HORIZONS[2]);
+    json!({
+        "horizons": horizons(times, &outlooks),
+        "median": medians(times, &outlooks, |row| (tonight() - times.rows.dates[row]).num_days() as f64),
+        "median_within_180_days": medians(times, &outlooks, |_| half_a_year),
+    })
 }
 
 fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
@@ -79,11 +95,10 @@ fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
     (0..HORIZONS.len()).map(at).collect()
 }
 
-/// Where the median lies within the half year that everybody was seen for, half of the customers should have left by then.
-fn medians(times: &Times, outlooks: &[(usize, Outlook)]) -> Value {
-    let seen = f64::from(HORIZONS[2]);
+/// How many customers have a median within the days they were seen for, and how many of them had left by it.
+fn medians(times: &Times, outlooks: &[(usize, Outlook)], seen_days: impl Fn(usize) -> f64) -> Value {
     let medians: Vec<bool> =
-        outlooks.iter().filter_map(|(r, o)| o.median_days.filter(|m| *m <= seen).map(|m| left_by(times, *r, m))).collect();
+        outlooks.iter().filter_map(|(r, o)| o.median_days.filter(|m| *m <= seen_days(*r)).map(|m| left_by(times, *r, m))).collect();
     json!({"customers": medians.len(), "left_by_then": medians.iter().filter(|left| **left).count()})
 }
 
@@ -95,10 +110,10 @@ fn group(said: &[(f64, bool)]) -> Value {
     json!({"predicted": predicted, "observed": share, "observed_by_predicted": share / predicted})
 }
 
-/// Whether what was said of a group came about, within a share of it or so many points.
-fn holds(group: &Value) -> bool {
+/// Whether what was said of a group came about.
+fn holds(group: &Value, limit: Limit) -> bool {
     let (predicted, observed) = (group["predicted"].as_f64().unwrap(), group["observed"].as_f64().unwrap());
-    (observed - predicted).abs() <= f64::max(POINTS, SHARE * predicted)
+    (observed - predicted).abs() <= f64::max(limit.points, limit.share * predicted)
 }
 
 /// The mean of groups, one of each company.
@@ -132,7 +147,8 @@ async fn study_time_to_churn() {
     let mut wrong = Vec::new();
     let mut sizes: Vec<u64> = points.iter().filter_map(|p| p["accounts"].as_u64()).collect();
     sizes.dedup();
-    for (accounts, months) in sizes.into_iter().flat_map(|accounts| [(accounts, "same_months"), (accounts, "later_months")]) {
+    let limits = [("same_months", [SAME_MONTHS; 2]), ("later_months", LATER_MONTHS)];
+    for (accounts, (months, limit)) in sizes.into_iter().flat_map(|accounts| limits.map(|limit| (accounts, limit))) {
         let judged: Vec<&Value> =
             points.iter().filter(|p| p["accounts"] == accounts).map(|p| &p[months]).filter(|p| p.is_object()).collect();
         for (h, days) in HORIZONS.into_iter().enumerate() {
@@ -147,12 +163,19 @@ async fn study_time_to_churn() {
                 all.len(),
                 said.join(", ")
             );
-            if months == "same_months" && accounts >= ENOUGH_ACCOUNTS && !([whole].iter().chain(&fifths).all(holds)) {
-                wrong.push(format!("{accounts} accounts, {days} days"));
+            if accounts >= ENOUGH_ACCOUNTS && !(holds(&whole, limit[0]) && fifths.iter().all(|fifth| holds(fifth, limit[1]))) {
+                wrong.push(format!("{accounts} accounts, {months}, {days} days"));
             }
         }
-        let of = |key: &str| judged.iter().filter_map(|p| p["median"][key].as_u64()).sum::<u64>();
-        println!("{accounts} accounts, {months}: {} of {} had left by a median within half a year", of("left_by_then"), of("customers"));
+        for key in ["median", "median_within_180_days"] {
+            let of = |count: &str| judged.iter().filter_map(|p| p[key][count].as_u64()).sum::<u64>();
+            let (left, customers) = (of("left_by_then"), of("customers"));
+            let share = left as f64 / customers as f64;
+            println!("{accounts} accounts, {months}: {left} of {customers} ({share:.2}) had left by their {key}");
+            if accounts >= ENOUGH_ACCOUNTS && customers >= ENOUGH_MEDIANS && !LEFT_BY_MEDIAN.contains(&share) {
+                wrong.push(format!("{accounts} accounts, {months}, {key}"));
+            }
+        }
     }
     assert!(wrong.is_empty(), "the time to churn is not what was said: {wrong:?}");
 }
