@@ -42,6 +42,8 @@ pub const HORIZONS: [u32; 3] = [30, 90, 180];
 const LONGEST_MEDIAN_DAYS: f64 = 3650.0;
 /// About so many rows are learned from, before they are multiplied by the periods.
 const MOST_ROWS: usize = 20_000;
+/// About so many rows decide the curve: of the rows that are learned from, few have an event in the next period.
+const MOST_ROWS_TO_CALIBRATE: usize = 100_000;
 /// With fewer events a hazard over a year can't be learned.
 const LEAST_EVENTS: usize = 50;
 /// Folds of accounts, by which the number of rounds and the curve are decided.
@@ -230,11 +232,17 @@ pub fn train(model: &Model, data: &Dataset, from: NaiveDate, test_from: NaiveDat
 /// seen, fold by fold; then trees learn from all.
 fn learn(model: &Model, times: &Times, rows: &[usize], day: NaiveDate) -> Result<Option<SurvivalModel>> {
     let (data, known) = (&times.rows, times.known_by(day));
+    let calibrating = scatter(rows, MOST_ROWS_TO_CALIBRATE);
     let rows = scatter(rows, MOST_ROWS);
     let happened = |r: &usize| known.observed[*r] && known.days[*r] > 0.0;
-    let mut folds: Vec<(Vec<usize>, Vec<usize>)> =
-        (0..FOLDS).map(|fold| rows.iter().partition(|r| fold_of(data.accounts[**r], FOLDS) != fold)).collect();
-    folds.retain(|(others, unseen)| others.iter().any(happened) && unseen.iter().any(happened));
+    let is_in = |r: &usize, fold: u64| fold_of(data.accounts[*r], FOLDS) == fold;
+    let mut folds: Vec<Fold> = (0..FOLDS)
+        .map(|fold| {
+            let (unseen, others) = rows.iter().partition(|r| is_in(r, fold));
+            Fold { others, unseen, calibrating: calibrating.iter().copied().filter(|r| is_in(r, fold)).collect() }
+        })
+        .collect();
+    folds.retain(|fold| fold.others.iter().any(happened) && fold.unseen.iter().any(happened));
     if rows.iter().filter(|r| happened(r)).count() < LEAST_EVENTS || folds.is_empty() {
         return Ok(None);
     }
@@ -244,18 +252,22 @@ fn learn(model: &Model, times: &Times, rows: &[usize], day: NaiveDate) -> Result
     Ok(Some(SurvivalModel { boosted: boosted::fit(&periods(data, &known, &rows)?, rounds, setting)?, calibrator }))
 }
 
+/// Rows of some accounts, and of the others, from which the trees learn that predict them.
+struct Fold {
+    /// Rows of the other accounts.
+    others: Vec<usize>,
+    /// Rows by which the number of rounds is decided.
+    unseen: Vec<usize>,
+    /// Rows by which the curve is decided: `unseen` and more, since predicting is cheap beside learning.
+    calibrating: Vec<usize>,
+}
+
 /// The number of rounds, and the curve: each fold's rows are predicted by trees that learned from the others.
-fn decide(
-    times: &Times,
-    known: &Seen,
-    day: NaiveDate,
-    folds: &[(Vec<usize>, Vec<usize>)],
-    setting: Setting<'_>,
-) -> Result<(u32, PeriodCalibrator)> {
+fn decide(times: &Times, known: &Seen, day: NaiveDate, folds: &[Fold], setting: Setting<'_>) -> Result<(u32, PeriodCalibrator)> {
     let data = &times.rows;
     let matrices = folds
         .iter()
-        .map(|(others, unseen)| Ok((periods(data, known, others)?, periods(data, known, unseen)?)))
+        .map(|fold| Ok((periods(data, known, &fold.others)?, periods(data, known, &fold.unseen)?)))
         .collect::<Result<Vec<_>>>()?;
     let mut staged = matrices.iter().map(|(others, unseen)| Staged::new(others, unseen, setting)).collect::<Result<Vec<_>>>()?;
     for fold in &mut staged {
@@ -263,8 +275,8 @@ fn decide(
     }
     let rounds = best_rounds(&staged).0;
     let mut over = Over::default();
-    for (fold, (_, unseen)) in staged.iter().zip(folds) {
-        over.add(&margins(&fold.model_after(rounds)?, &data.table, unseen)?, times, known, unseen, day);
+    for (trees, Fold { calibrating, .. }) in staged.iter().zip(folds) {
+        over.add(&margins(&trees.model_after(rounds)?, &data.table, calibrating)?, times, known, calibrating, day);
     }
     Ok((rounds, over.calibrated()))
 }

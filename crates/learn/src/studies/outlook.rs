@@ -22,7 +22,7 @@ struct Limit {
 
 /// The months that the model has learned from, but of another company.
 const SAME_MONTHS: Limit = Limit { share: 0.10, points: 0.01 };
-/// The half year after the model's last evening: of the whole, and of a fifth.
+/// The half year after the evening of the model: of the whole, and of a fifth.
 const LATER_MONTHS: [Limit; 2] = [Limit { share: 0.15, points: 0.0 }, Limit { share: 0.20, points: 0.015 }];
 /// By their median so many of the customers should have left, as shares, where there are enough of them.
 const LEFT_BY_MEDIAN: RangeInclusive<f64> = 0.40..=0.60;
@@ -32,7 +32,7 @@ const ENOUGH_ACCOUNTS: u64 = 1000;
 /// So many companies of one size are enough for means.
 const MOST_COMPANIES: u64 = 8;
 /// The evening of the models that know nothing of the time they are judged on: 180 days before the extracts end, so that everybody was
-/// seen for the longest horizon.
+/// seen for the longest horizon. The shorter ones are judged on later evenings, too: churn after one evening is that of one season.
 fn half_a_year_ago() -> NaiveDate {
     NaiveDate::from_ymd_opt(2025, 12, 31).unwrap()
 }
@@ -68,7 +68,12 @@ fn left_by(times: &Times, row: usize, days: f64) -> bool {
     times.rows.events[row] && times.days[row] <= days
 }
 
-/// Predicted and observed churn of the fresh company on some evenings, after all of which everybody was seen for 180 days.
+/// How long everybody was seen for after a row's evening, in days.
+fn seen_days(times: &Times, row: usize) -> f64 {
+    (tonight() - times.rows.dates[row]).num_days() as f64
+}
+
+/// Predicted and observed churn of the fresh company on some evenings: for each horizon those that are followed by as many days.
 fn judge(survival: &SurvivalModel, fresh: &Company, evenings: RangeInclusive<NaiveDate>) -> Value {
     let times = fresh.data.times.as_ref().unwrap();
     let rows: Vec<usize> = (0..times.days.len()).filter(|r| evenings.contains(&times.rows.dates[*r]) && times.days[*r] > 0.0).collect();
@@ -76,15 +81,16 @@ fn judge(survival: &SurvivalModel, fresh: &Company, evenings: RangeInclusive<Nai
     let half_a_year = f64::from(HORIZONS[2]);
     json!({
         "horizons": horizons(times, &outlooks),
-        "median": medians(times, &outlooks, |row| (tonight() - times.rows.dates[row]).num_days() as f64),
-        "median_within_180_days": medians(times, &outlooks, |_| half_a_year),
+        "median": medians(times, &outlooks, |row| seen_days(times, row)),
+        "median_within_180_days": medians(times, &outlooks, |row| seen_days(times, row).min(half_a_year)),
     })
 }
 
 fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
     let at = |h: usize| {
         let days = f64::from(HORIZONS[h]);
-        let mut said: Vec<(f64, bool)> = outlooks.iter().map(|(r, o)| (1.0 - o.survival[h], left_by(times, *r, days))).collect();
+        let over = outlooks.iter().filter(|(r, _)| seen_days(times, *r) >= days);
+        let mut said: Vec<(f64, bool)> = over.map(|(r, o)| (1.0 - o.survival[h], left_by(times, *r, days))).collect();
         said.sort_by(|a, b| a.0.total_cmp(&b.0));
         let groups: Vec<Value> = said.chunks(said.len().div_ceil(GROUPS)).map(group).collect();
         let mut whole = group(&said);
@@ -95,10 +101,10 @@ fn horizons(times: &Times, outlooks: &[(usize, Outlook)]) -> Vec<Value> {
     (0..HORIZONS.len()).map(at).collect()
 }
 
-/// How many customers have a median within the days they were seen for, and how many of them had left by it.
-fn medians(times: &Times, outlooks: &[(usize, Outlook)], seen_days: impl Fn(usize) -> f64) -> Value {
+/// How many customers have a median within so many days, and how many of them had left by it.
+fn medians(times: &Times, outlooks: &[(usize, Outlook)], until: impl Fn(usize) -> f64) -> Value {
     let medians: Vec<bool> =
-        outlooks.iter().filter_map(|(r, o)| o.median_days.filter(|m| *m <= seen_days(*r)).map(|m| left_by(times, *r, m))).collect();
+        outlooks.iter().filter_map(|(r, o)| o.median_days.filter(|m| *m <= until(*r)).map(|m| left_by(times, *r, m))).collect();
     json!({"customers": medians.len(), "left_by_then": medians.iter().filter(|left| **left).count()})
 }
 
@@ -137,7 +143,7 @@ async fn study_time_to_churn() {
         let point = json!({
             "accounts": accounts, "seed": seed,
             "same_months": of(tonight(), NaiveDate::MIN..=half_a_year_ago()),
-            "later_months": of(half_a_year_ago(), half_a_year_ago()..=half_a_year_ago()),
+            "later_months": of(half_a_year_ago(), half_a_year_ago()..=NaiveDate::MAX),
         });
         println!("{point}");
         points.push(point);

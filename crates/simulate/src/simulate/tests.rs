@@ -123,15 +123,17 @@ fn a_year_goes_by_as_the_one_before_since_the_first_customers_are_those_that_sta
     let dir = tempfile::tempdir().unwrap();
     simulate(&Config { accounts: 10_000, months: 18, events_per_day: Some(1), ..small(dir.path()) }).unwrap();
     let text = std::fs::read_to_string(dir.path().join("truth/hazards.csv")).unwrap();
-    let mean_of = |month: &str| {
-        let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).filter(|cells: &Vec<&str>| cells[1] == month).collect();
+    // The same months of both years, since January and July are worse ones.
+    let means_of = |year: &str| {
+        let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
+        let rows: Vec<&Vec<&str>> = rows.iter().filter(|cells| (2..=6).any(|month| cells[1] == format!("{year}-0{month}"))).collect();
         let mean = |column: usize| rows.iter().map(|cells| cells[column].parse::<f64>().unwrap()).sum::<f64>() / rows.len() as f64;
         (rows.len() as f64, mean(3), mean(5))
     };
-    let ((customers, hazard, health), (later, later_hazard, later_health)) = (mean_of("2025-02"), mean_of("2026-02"));
-    assert!((later / customers - 1.0).abs() < 0.03, "{customers} customers, then {later}");
-    assert!((later_hazard / hazard - 1.0).abs() < 0.08, "hazard {hazard}, then {later_hazard}");
-    assert!((later_health - health).abs() < 0.04, "health {health}, then {later_health}");
+    let ((customers, hazard, health), (later, later_hazard, later_health)) = (means_of("2025"), means_of("2026"));
+    assert!((later / customers - 1.0).abs() < 0.02, "{customers} customers, then {later}");
+    assert!((later_hazard / hazard - 1.0).abs() < 0.10, "hazard {hazard}, then {later_hazard}");
+    assert!((later_health - health).abs() < 0.06, "health {health}, then {later_health}");
 }
 
 #[test]
