@@ -232,16 +232,9 @@ pub fn train(model: &Model, data: &Dataset, from: NaiveDate, test_from: NaiveDat
 /// seen, fold by fold; then trees learn from all.
 fn learn(model: &Model, times: &Times, rows: &[usize], day: NaiveDate) -> Result<Option<SurvivalModel>> {
     let (data, known) = (&times.rows, times.known_by(day));
-    let calibrating = scatter(rows, MOST_ROWS_TO_CALIBRATE);
+    let mut folds = folds_of(&data.accounts, rows);
     let rows = scatter(rows, MOST_ROWS);
     let happened = |r: &usize| known.observed[*r] && known.days[*r] > 0.0;
-    let is_in = |r: &usize, fold: u64| fold_of(data.accounts[*r], FOLDS) == fold;
-    let mut folds: Vec<Fold> = (0..FOLDS)
-        .map(|fold| {
-            let (unseen, others) = rows.iter().partition(|r| is_in(r, fold));
-            Fold { others, unseen, calibrating: calibrating.iter().copied().filter(|r| is_in(r, fold)).collect() }
-        })
-        .collect();
     folds.retain(|fold| fold.others.iter().any(happened) && fold.unseen.iter().any(happened));
     if rows.iter().filter(|r| happened(r)).count() < LEAST_EVENTS || folds.is_empty() {
         return Ok(None);
@@ -260,6 +253,17 @@ struct Fold {
     unseen: Vec<usize>,
     /// Rows by which the curve is decided: `unseen` and more, since predicting is cheap beside learning.
     calibrating: Vec<usize>,
+}
+
+/// Each row in one fold, by its account.
+fn folds_of(accounts: &[u32], rows: &[usize]) -> Vec<Fold> {
+    let (learning, calibrating) = (scatter(rows, MOST_ROWS), scatter(rows, MOST_ROWS_TO_CALIBRATE));
+    let is_in = |row: usize, fold: u64| fold_of(accounts[row], FOLDS) == fold;
+    let fold = |fold: u64| {
+        let (unseen, others) = learning.iter().partition(|r| is_in(**r, fold));
+        Fold { others, unseen, calibrating: calibrating.iter().copied().filter(|r| is_in(*r, fold)).collect() }
+    };
+    (0..FOLDS).map(fold).collect()
 }
 
 /// The number of rounds, and the curve: each fold's rows are predicted by trees that learned from the others.

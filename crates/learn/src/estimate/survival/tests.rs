@@ -159,3 +159,19 @@ fn the_curve_counts_a_period_that_was_not_over_neither_with_an_event_nor_without
     assert_eq!(over.events, [true, false, false, false]);
     assert_eq!(over.calibrated(), PeriodCalibrator::AS_IT_IS, "one event makes no curve");
 }
+
+#[test]
+fn the_curve_is_decided_on_more_rows_than_trees_learn_from_and_on_accounts_that_they_have_not_seen() {
+    // Ten evenings of 6,000 accounts.
+    let accounts: Vec<u32> = (0..60_000).map(|row| row % 6000).collect();
+    let rows: Vec<usize> = (0..60_000).collect();
+    let folds = folds_of(&accounts, &rows);
+    let total = |of: fn(&Fold) -> &Vec<usize>| folds.iter().map(|fold| of(fold).len()).sum::<usize>();
+    assert_eq!(total(|fold| &fold.calibrating), rows.len());
+    assert!((19_000..21_000).contains(&total(|fold| &fold.unseen)), "{}", total(|fold| &fold.unseen));
+    for fold in &folds {
+        let seen: std::collections::BTreeSet<u32> = fold.others.iter().map(|r| accounts[*r]).collect();
+        assert!(fold.unseen.iter().chain(&fold.calibrating).all(|r| !seen.contains(&accounts[*r])));
+        assert!(fold.unseen.iter().all(|r| fold.calibrating.binary_search(r).is_ok()));
+    }
+}
