@@ -227,7 +227,9 @@ fn deals(company: &Company, account: &Account, life: &Life) -> Vec<Deal> {
 
 /// Renewals of annual contracts, opened 90 days before.
 fn renewals(company: &Company, account: &Account, life: &Life, yearly: impl Fn(u32, usize) -> i64) -> Vec<Deal> {
-    let years = if account.annual { 1..12 } else { 0..0 };
+    // All that are opened before the last day, and the next one.
+    let last = ((company.calendar.days - account.since) / 365 + 1).max(0) as u32;
+    let years = 1..=if account.annual { last } else { 0 };
     let deal = |year: u32| {
         let renewal = company.calendar.add_months(account.since, 12 * year);
         let opened = renewal - 90;
